@@ -1,0 +1,25 @@
+/* Loads and stores that two threads may race on, for memory that Swift's own Atomic cannot name: words inside a
+   mapped region. Swift has no pointer-based atomics in its standard library; these are the whole list. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+static inline uint64_t atomics_load_relaxed(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static inline uint64_t atomics_load_acquire(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline void atomics_store_relaxed(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+static inline void atomics_store_release(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+static inline uint8_t atomics_load_byte(const uint8_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static inline void atomics_store_byte(uint8_t *p, uint8_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+static inline void atomics_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
+static inline void atomics_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
+
+/* Copies `words` 8-byte words that another thread may be overwriting: what arrives may be torn between words, never
+   undefined. The caller validates afterwards. */
+static inline void atomics_copy_from_racy(uint64_t *to, const uint64_t *from, size_t words) {
+  for (size_t i = 0; i < words; i++) to[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED);
+}
+
+/* The writer's half: overwrites words that other threads may be reading. */
+static inline void atomics_copy_to_racy(uint64_t *to, const uint64_t *from, size_t words) {
+  for (size_t i = 0; i < words; i++) __atomic_store_n(to + i, from[i], __ATOMIC_RELAXED);
+}

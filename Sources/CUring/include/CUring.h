@@ -1,0 +1,3 @@
+/* What Swift cannot reach of liburing: macros, bit-fields and cmsg arithmetic, as static inline functions. */
+#pragma once
+#include <liburing.h>

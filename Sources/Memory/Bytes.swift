@@ -1,0 +1,102 @@
+/// A view of `count` bytes that somebody else owns: a datagram in a receive buffer, a frame, a cache image.
+///
+/// Every access is checked against `count`; a failed check is a programmer's error and traps, so code that reads
+/// input checks lengths first and reads after. What the type cannot check is lifetime: the memory must outlive the
+/// view. It does by construction: all memory a view points to is a `Region` allocated before a shard starts and
+/// released after it ends.
+///
+/// All raw loads and stores of the data path are in this file. Multi-byte integers are in network order
+/// (RFC 1035 §2.3.2) unless named `word`, which is eight bytes in host order.
+@safe @frozen public struct Bytes: @unchecked Sendable {
+  @usableFromInline let base: UnsafeMutableRawPointer
+  public let count: Int
+
+  /// `base` must stay valid for `count` bytes as long as this view or any slice of it is used.
+  @inlinable @unsafe public init(base: UnsafeMutableRawPointer, count: Int) {
+    unsafe self.base = base
+    self.count = count
+  }
+
+  /// For system calls and the kernel's rings, which take addresses.
+  @inlinable @unsafe public var address: UnsafeMutableRawPointer { unsafe base }
+
+  // Each access below is in bounds: the precondition says so, and `count` bytes are valid by the type's contract.
+
+  @inlinable public subscript(at: Int) -> UInt8 {
+    @inline(__always) get {
+      precondition(UInt(bitPattern: at) < UInt(bitPattern: count))
+      return unsafe base.load(fromByteOffset: at, as: UInt8.self)
+    }
+    @inline(__always) nonmutating set {
+      precondition(UInt(bitPattern: at) < UInt(bitPattern: count))
+      unsafe base.storeBytes(of: newValue, toByteOffset: at, as: UInt8.self)
+    }
+  }
+
+  @inlinable @inline(__always) func check(_ at: Int, _ length: Int) {
+    precondition(at >= 0 && length >= 0 && at <= count && length <= count - at)
+  }
+
+  @inlinable @inline(__always) public func u16(_ at: Int) -> UInt16 {
+    check(at, 2)
+    return unsafe UInt16(bigEndian: base.loadUnaligned(fromByteOffset: at, as: UInt16.self))
+  }
+
+  @inlinable @inline(__always) public func u32(_ at: Int) -> UInt32 {
+    check(at, 4)
+    return unsafe UInt32(bigEndian: base.loadUnaligned(fromByteOffset: at, as: UInt32.self))
+  }
+
+  @inlinable @inline(__always) public func word(_ at: Int) -> UInt64 {
+    check(at, 8)
+    return unsafe base.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+  }
+
+  @inlinable @inline(__always) public func set(u16 value: UInt16, at: Int) {
+    check(at, 2)
+    unsafe base.storeBytes(of: value.bigEndian, toByteOffset: at, as: UInt16.self)
+  }
+
+  @inlinable @inline(__always) public func set(u32 value: UInt32, at: Int) {
+    check(at, 4)
+    unsafe base.storeBytes(of: value.bigEndian, toByteOffset: at, as: UInt32.self)
+  }
+
+  @inlinable @inline(__always) public func set(word value: UInt64, at: Int) {
+    check(at, 8)
+    unsafe base.storeBytes(of: value, toByteOffset: at, as: UInt64.self)
+  }
+
+  /// The part from `from` on, `length` bytes long.
+  @inlinable @inline(__always) public func slice(_ from: Int, _ length: Int) -> Bytes {
+    check(from, length)
+    return unsafe Bytes(base: base + from, count: length)
+  }
+
+  @inlinable @inline(__always) public func from(_ at: Int) -> Bytes { slice(at, count - at) }
+
+  /// Copies all of `source` to offset `at`; the two may overlap.
+  @inlinable @inline(__always) public func copy(_ source: Bytes, at: Int) {
+    check(at, source.count)
+    unsafe (base + at).copyMemory(from: source.base, byteCount: source.count)
+  }
+
+  @inlinable public func fill(_ value: UInt8) {
+    unsafe base.initializeMemory(as: UInt8.self, repeating: value, count: count)
+  }
+
+  /// Same length, same bytes.
+  @inlinable public func equals(_ other: Bytes) -> Bool {
+    guard count == other.count else { return false }
+    var i = 0
+    while i &+ 8 <= count {
+      if word(i) != other.word(i) { return false }
+      i &+= 8
+    }
+    while i < count {
+      if self[i] != other[i] { return false }
+      i &+= 1
+    }
+    return true
+  }
+}
