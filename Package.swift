@@ -15,7 +15,8 @@ let package = Package(
     .systemLibrary(name: "CLiburing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
     .target(name: "CUring", dependencies: ["CLiburing"]),
     .target(name: "CAtomics"),
-    .target(name: "Memory", swiftSettings: hot),
-    .executableTarget(name: "ringlet", dependencies: ["Memory", "CUring", "CAtomics"], swiftSettings: hot),
+    .target(name: "Memory", dependencies: ["CAtomics"], swiftSettings: hot),
+    .target(name: "Wire", dependencies: ["Memory"], swiftSettings: hot),
+    .executableTarget(name: "ringlet", dependencies: ["Memory", "Wire", "CUring", "CAtomics"], swiftSettings: hot),
   ]
 )
