@@ -17,6 +17,7 @@ let package = Package(
     .target(name: "CAtomics"),
     .target(name: "Memory", dependencies: ["CAtomics"], swiftSettings: hot),
     .target(name: "Wire", dependencies: ["Memory"], swiftSettings: hot),
-    .executableTarget(name: "ringlet", dependencies: ["Memory", "Wire", "CUring", "CAtomics"], swiftSettings: hot),
+    .target(name: "Upstream", dependencies: ["Memory", "Wire"], swiftSettings: hot),
+    .executableTarget(name: "ringlet", dependencies: ["Memory", "Wire", "Upstream", "CUring", "CAtomics"], swiftSettings: hot),
   ]
 )

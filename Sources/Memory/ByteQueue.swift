@@ -5,7 +5,7 @@
 /// message = 8 bytes (its length) + its bytes, padded to 8; length all ones: the rest up to the end is unused
 /// ```
 /// Positions only grow; an address is a position modulo the size. A full queue refuses, and the producer counts that.
-public struct ByteQueue: Sendable {
+public struct ByteQueue: BitwiseCopyable, Sendable {
   private let control: Bytes
   private let data: Bytes
   private static let filler = UInt64.max

@@ -7,7 +7,7 @@
 ///
 /// All raw loads and stores of the data path are in this file. Multi-byte integers are in network order
 /// (RFC 1035 §2.3.2) unless named `word`, which is eight bytes in host order.
-@safe @frozen public struct Bytes: @unchecked Sendable {
+@safe @frozen public struct Bytes: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let base: UnsafeMutableRawPointer
   public let count: Int
 

@@ -63,7 +63,7 @@ public enum Reply {
   /// A reply without records: the question and a response code.
   public static func error(to message: Bytes, query: Query, rcode: UInt16, options: Bytes) -> Int {
     message.setHeader(
-      flags: flags(query, kept: Header.ra, rcode: rcode), questions: 1, answers: 0, authorities: 0,
+      flags: flags(query, kept: 0, rcode: rcode), questions: 1, answers: 0, authorities: 0,
       additionals: query.edns == nil ? 0 : 1)
     return finish(message, query, at: query.questionEnd, rcode: rcode, options: options)
   }
