@@ -15,7 +15,9 @@ let package = Package(
     .systemLibrary(name: "CLiburing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
     .target(name: "CUring", dependencies: ["CLiburing"]),
     .target(name: "CAtomics"),
-    .target(name: "Memory", swiftSettings: hot),
+    .target(name: "Memory", dependencies: ["CAtomics"], swiftSettings: hot),
+    .target(name: "Cache", dependencies: ["Memory", "CAtomics"], swiftSettings: hot),
+    .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory"], swiftSettings: strict),
     .executableTarget(name: "ringlet", dependencies: ["Memory", "CUring", "CAtomics"], swiftSettings: hot),
   ]
 )
