@@ -17,7 +17,11 @@ let package = Package(
     .target(name: "CAtomics"),
     .target(name: "Memory", dependencies: ["CAtomics"], swiftSettings: hot),
     .target(name: "Wire", dependencies: ["Memory"], swiftSettings: hot),
+    .target(name: "Cache", dependencies: ["Memory", "CAtomics"], swiftSettings: hot),
     .target(name: "Upstream", dependencies: ["Memory", "Wire"], swiftSettings: hot),
-    .executableTarget(name: "ringlet", dependencies: ["Memory", "Wire", "Upstream", "CUring", "CAtomics"], swiftSettings: hot),
+    .target(name: "Engine", dependencies: ["Memory", "Wire", "Cache", "Upstream"], swiftSettings: hot),
+    .target(name: "Uring", dependencies: ["Memory", "Upstream", "Engine", "CUring"], swiftSettings: hot),
+    .executableTarget(name: "ringlet", dependencies: ["Memory", "Engine", "Uring"], swiftSettings: hot),
+    .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory"], swiftSettings: strict),
   ]
 )
