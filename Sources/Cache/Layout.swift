@@ -3,7 +3,7 @@ import Memory
 /// How large a segment is and where its parts lie. All of it is decided before the memory is mapped.
 ///
 ///     | page of facts and cursors | counters | buckets, 64 bytes each | heat, a byte a slot | four logs |
-public struct Layout: Sendable {
+public struct Layout: BitwiseCopyable, Sendable {
   /// Slots in the index: what was asked for, rounded up to a power of two of buckets.
   public let slots: Int
   public let zones: Int

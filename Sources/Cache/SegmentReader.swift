@@ -2,7 +2,7 @@ public import Memory
 
 /// The reading end of a segment: a plain value that any thread may hold as long as the segment's memory is there.
 /// Lookups take no lock and never wait for the writer.
-public struct SegmentReader: Sendable {
+public struct SegmentReader: BitwiseCopyable, Sendable {
   let index: Index
   let logs: InlineArray<4, Log>
   let counters: Counters
@@ -10,6 +10,9 @@ public struct SegmentReader: Sendable {
 
   /// Bytes of scratch memory that a lookup needs, on a multiple of eight: the largest entry.
   public static var scratchSize: Int { EntryHeader.maximumWords * 8 }
+
+  /// A reader of the segment that was made with `layout` in `memory`.
+  public init(_ layout: Layout, memory: Bytes) { self.init(layout, Words(memory)) }
 
   init(_ layout: Layout, _ memory: Words) {
     self.layout = layout

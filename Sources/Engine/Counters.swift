@@ -111,7 +111,7 @@ public struct Counters: Sendable {
     /// Datagrams that are no query: too short, a response, larger than a buffer.
     case ignored
     /// Queries that got no answer, by reason.
-    case droppedNoSlot, droppedClientGone
+    case droppedNoSlot, droppedClientGone, eventsLost
     /// Questions that got SERVFAIL for want of room.
     case refusedQuestions, refusedMail
     case joined, timeouts, concurrencyRejects

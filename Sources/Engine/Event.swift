@@ -34,19 +34,8 @@ public struct Event: BitwiseCopyable, Sendable {
 
   public init() {}
 
-  /// The event at the front of a message of the event queue, and the name (wire format, folded) after it.
+  /// The event of a message of the event queue, and the name (wire format, folded) it is about.
   public static func read(_ message: Bytes) -> (Event, name: Bytes) {
-    var event = Event()
-    let size = MemoryLayout<Event>.size
-    // Events come from `push` below, so the message holds one; a trivial type is its bytes.
-    withUnsafeMutableBytes(of: &event) { unsafe Bytes(base: $0.baseAddress!, count: size).copy(message.slice(0, size), at: 0) }
-    return (event, message.from(size))
-  }
-
-  func push(to queue: ByteQueue, name: Bytes) -> Bool {
-    var copy = self
-    return withUnsafeMutableBytes(of: &copy) {
-      unsafe queue.push(Bytes(base: $0.baseAddress!, count: MemoryLayout<Event>.size), name)
-    }
+    (message.load(Event.self, at: 0), message.from(MemoryLayout<Event>.size))
   }
 }

@@ -9,12 +9,14 @@ public final class Fabric: Sendable {
   public let shards: Int
   public let secret: HashSecret
   private let segments: Region
-  private let segmentSize: Int
+  let layout: Layout
   private let mail: Region
   private let counts: Region
   private let events: Region
 
   static let mailCapacity = 256 << 10
+  /// Bytes of log that an answer takes, about: one address with a name of the length usual in a cluster.
+  public static let entryBytes = 192
   static let eventCapacity = 256 << 10
 
   /// `random`: three words for the hash secret.
@@ -23,8 +25,11 @@ public final class Fabric: Sendable {
     self.settings = settings
     self.shards = shards
     secret = HashSecret(random.0, random.1, random.2)
-    segmentSize = Segment.memorySize(budget: settings.cacheBytes)
-    segments = Region(size: segmentSize * shards)
+    layout = Layout(
+      success: settings.successBytes, denial: settings.denialBytes,
+      entries: (settings.successBytes + settings.denialBytes) / Self.entryBytes, zones: max(1, settings.zones.count),
+      secret: (random.0, random.1))
+    segments = Region(size: layout.size * shards)
     mail = Region(size: ByteQueue.size(capacity: Self.mailCapacity) * shards * shards)
     counts = Region(size: Self.page(Counters.bytes(settings)) * shards)
     events = Region(size: ByteQueue.size(capacity: Self.eventCapacity) * shards)
@@ -33,7 +38,7 @@ public final class Fabric: Sendable {
   /// Rounded up, so that no two shards write to one page.
   private static func page(_ size: Int) -> Int { (size + 4095) & ~4095 }
 
-  func segment(_ shard: Int) -> Bytes { segments.bytes.slice(shard * segmentSize, segmentSize) }
+  func segment(_ shard: Int) -> Bytes { segments.bytes.slice(shard * layout.size, layout.size) }
 
   /// The queue that `from` fills and `to` empties.
   func mailbox(from: Int, to: Int) -> ByteQueue {
@@ -52,5 +57,6 @@ public final class Fabric: Sendable {
     return ByteQueue(events.bytes.slice(shard * size, size))
   }
 
-  public func reader(_ shard: Int) -> SegmentReader { SegmentReader(segment(shard)) }
+  /// For counting what a shard keeps.
+  public func reader(_ shard: Int) -> SegmentReader { SegmentReader(layout, memory: segment(shard)) }
 }

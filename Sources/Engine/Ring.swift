@@ -97,7 +97,7 @@ public protocol Ring: ~Copyable {
   /// Submits what was asked for since the last turn and waits for at least one completion, at most `timeout`
   /// nanoseconds, or for ever if nil. Returns how many completions can be read until the next turn.
   mutating func turn(timeout: UInt64?) -> Int
-  func completion(_ index: Int) -> Completion
+  mutating func completion(_ index: Int) -> Completion
 
   /// Receives datagrams on a UDP socket until a completion without `more`.
   mutating func receive(on socket: Int)

@@ -6,8 +6,9 @@ public struct Settings: Sendable {
   public var zones: [Zone] = []
   public var chains: [Chain] = []
   public var upstreams: [Upstream] = []
-  /// Bytes of cache per shard.
-  public var cacheBytes = 16 << 20
+  /// Bytes of cache per shard, for answers and for denials.
+  public var successBytes = 2 << 20
+  public var denialBytes = 2 << 20
   public init() {}
 
   public struct Listener: Sendable {
@@ -68,13 +69,13 @@ public struct Settings: Sendable {
   /// spec/plugins.md, forward.
   public struct Forward: Sendable {
     public enum Policy: UInt8, Sendable, BitwiseCopyable { case random, roundRobin, sequential }
-    public enum Protocol: UInt8, Sendable, BitwiseCopyable { case mirrored, tcp, udp }
+    public enum Asking: UInt8, Sendable, BitwiseCopyable { case mirrored, tcp, udp }
     public var from: [UInt8] = [0]
     public var except: [[UInt8]] = []
     /// Indices into `Settings.upstreams`, contiguous.
     public var upstreams: Range<Int>
     public var policy = Policy.random
-    public var transport = Protocol.mirrored
+    public var transport = Asking.mirrored
     /// 0: no limit but the engine's own.
     public var maxConcurrent = 0
     /// Nanoseconds an idle connection is kept.

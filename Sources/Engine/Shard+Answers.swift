@@ -63,15 +63,15 @@ extension Shard where R: ~Copyable {
     let q = questions[question]
     let group = fabric.settings.listeners[waiters[q.firstWaiter].origin.listener].group
     let key = Key(
-      hash: q.hash, name: questions.name(question), group: UInt16(truncatingIfNeeded: group), type: q.type,
-      class: q.recordClass, flags: (q.dnssecOK ? 1 : 0) | (q.checkingDisabled ? 2 : 0))
+      hash: q.hash, name: questions.name(question), group: UInt16(truncatingIfNeeded: group), qtype: q.type,
+      qclass: q.recordClass, flags: Key.Flags(rawValue: (q.dnssecOK ? 1 : 0) | (q.checkingDisabled ? 2 : 0)))
     let answer = Answer(
       // Hits carry AA whatever the upstream said, as CoreDNS's do.
       flags: response.flags | Header.aa, answers: response.answers, authorities: response.authorities,
       additionals: response.additionals, zone: UInt16(truncatingIfNeeded: q.zone), store: store(of: response),
       ttl: ttl)
     switch segment.insert(
-      key, answer: answer, image: images.image, ttlOffsets: images.ttlOffsets, now: now / 1_000_000)
+      key, answer, image: images.image, ttlOffsets: images.ttlOffsets, now: now / 1_000_000)
     {
     case .refused, .tooLarge: counters.add(.insertsRefused)
     default: break
@@ -99,7 +99,7 @@ extension Shard where R: ~Copyable {
         answered(waiter, query, name, q.zone, message, length)
         deliver(message.slice(0, length), to: waiter.origin)
       } else if let slot = datagrams.take(0) {
-        let buffer = datagramMemory.bytes.slice(slot &* Limits.datagramSize, Limits.datagramSize)
+        let buffer = datagramMemory.bytes.slice(slot &* ShardLimits.datagramSize, ShardLimits.datagramSize)
         let message = buffer.from(sendHeadroom)
         Self.writeQuestion(to: message, query, name, waiter.spelling)
         let length = build(&self, waiter, query, message, Reply.limit(query, stream: false), options)
@@ -139,7 +139,7 @@ extension Shard where R: ~Copyable {
   mutating func deliver(_ reply: Bytes, to origin: Origin) {
     if origin.shard == index {
       deliverHere(reply, to: origin)
-    } else if Letter(kind: .answer, origin: origin).push(to: outboxes[origin.shard], reply) {
+    } else if outboxes[origin.shard].push(Letter(kind: .answer, origin: origin), reply) {
       toWake |= 1 << UInt64(origin.shard)
     } else {
       counters.add(.droppedNoSlot)

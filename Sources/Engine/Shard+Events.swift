@@ -55,6 +55,6 @@ extension Shard where R: ~Copyable {
   }
 
   private mutating func push(_ event: Event, _ name: Bytes) {
-    if event.push(to: events, name: name) { hasEvents = true } else { counters.add(.eventsLost) }
+    if events.push(event, name) { hasEvents = true } else { counters.add(.eventsLost) }
   }
 }

@@ -35,7 +35,7 @@ extension Shard where R: ~Copyable {
     if origin.isStream {
       deliver(buffer.slice(0, length), to: origin)
     } else if let slot = datagrams.take(0) {
-      let out = datagramMemory.bytes.slice(slot &* Limits.datagramSize, Limits.datagramSize)
+      let out = datagramMemory.bytes.slice(slot &* ShardLimits.datagramSize, ShardLimits.datagramSize)
       out.copy(buffer.slice(0, length), at: sendHeadroom)
       counters.add(.replies)
       ring.send(out, length: length, to: origin.peer, on: origin.listener, token: Token(.send, index: slot))
@@ -47,7 +47,7 @@ extension Shard where R: ~Copyable {
   /// The reply if the answer has come since the other shard looked, else as `ask`.
   private mutating func reply(_ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ origin: Origin) -> Int {
     let address = scratch.bytes.slice(Reply.maxStream &+ 1, 56)
-    origin.peer.writeAddress(to: address)
+    origin.peer.write(to: address)
     let source = Source(
       listener: origin.listener, stream: origin.isStream ? origin.stream : -1, address: address.slice(0, 28),
       local: address.slice(0, 0))

@@ -19,7 +19,7 @@ extension Shard where R: ~Copyable {
     let owner = owner(key.hash)
     guard owner == index else {
       let letter = Letter(kind: .question, origin: origin)
-      guard letter.push(to: outboxes[owner], buffer.slice(0, length)) else {
+      guard outboxes[owner].push(letter, buffer.slice(0, length)) else {
         counters.add(.refusedMail)
         return fail(buffer, length, query, Rcode.servFail, .tooManyQuestions, counters.dropped, origin)
       }
@@ -78,7 +78,7 @@ extension Shard where R: ~Copyable {
       questions[joined].waiters &+= 1
       return pending(origin)
     }
-    guard let new = questions.add(question, deadline: now &+ Limits.budget) else {
+    guard let new = questions.add(question, deadline: now &+ ShardLimits.budget) else {
       waiters.give(waiter)
       counters.add(.refusedQuestions)
       return fail(buffer, length, query, Rcode.servFail, .tooManyQuestions, zone, origin)

@@ -68,29 +68,29 @@ extension Shard where R: ~Copyable {
       message, at: Header.length, length: query.nameLength, into: folded.bytes, salt: salt, secret: secret)
     return Key(
       hash: hash, name: folded.bytes.slice(0, query.nameLength), group: UInt16(truncatingIfNeeded: group),
-      type: query.type, class: query.recordClass, flags: flags)
+      qtype: query.type, qclass: query.recordClass, flags: Key.Flags(rawValue: flags))
   }
 
-  /// The shard whose segment holds what is known of a name.
+  /// The shard whose segment holds what is known of a name. From the middle of the hash: the segment uses both ends.
   @inline(__always) func owner(_ hash: UInt64) -> Int {
-    Int((hash >> 32 &* UInt64(shards)) >> 32)
+    Int(((hash >> 16 & 0xFFFF_FFFF) &* UInt64(shards)) >> 32)
   }
 
-  @inline(__always) private mutating func hit(
+  @inline(__always) mutating func hit(
     _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ source: Source
   ) -> Int? {
     guard let entry = readers[owner(key.hash)].lookup(key, now: now / 1_000_000, scratch: found.bytes),
       entry.remaining > 0
     else { return nil }
-    let zone = Int(entry.zone)
+    let zone = Int(entry.answer.zone)
     let chain = tables.zones[zone].chain
     let reply = Reply.write(
-      to: buffer, query: query, response: Response(entry), image: entry.image, ttlOffsets: entry.ttlOffsets,
-      ttl: tables.chains[chain].keepTTL ? entry.ttl : UInt32(truncatingIfNeeded: entry.remaining),
+      to: buffer, query: query, response: Response(entry.answer), image: entry.image, ttlOffsets: entry.ttlOffsets,
+      ttl: tables.chains[chain].keepTTL ? entry.answer.ttl : UInt32(truncatingIfNeeded: entry.remaining),
       limit: min(Reply.limit(query, stream: source.isStream), buffer.count),
       options: echoedOptions(buffer, query))
-    let rcode = entry.rcode
-    counters.add(listener: source.listener, zone: zone, Counters.Query.hits &+ Int(entry.store.rawValue))
+    let rcode = entry.answer.flags & Header.rcodeMask
+    counters.add(listener: source.listener, zone: zone, Counters.Query.hits &+ Int(entry.answer.store.rawValue))
     count(source, zone: zone, type: query.type, rcode: rcode, dnssecOK: query.dnssecOK, length, reply)
     if tables.chains[chain].logsQueries { logAnswer(buffer, length, query, key.name, zone, source, reply) }
     return reply
@@ -122,12 +122,12 @@ extension Shard where R: ~Copyable {
 }
 
 extension Response {
-  @inline(__always) init(_ entry: Found) {
+  @inline(__always) init(_ answer: Answer) {
     self.init()
-    flags = entry.flags
-    rcode = entry.rcode
-    answers = entry.answers
-    authorities = entry.authorities
-    additionals = entry.additionals
+    flags = answer.flags
+    rcode = answer.flags & Header.rcodeMask
+    answers = answer.answers
+    authorities = answer.authorities
+    additionals = answer.additionals
   }
 }

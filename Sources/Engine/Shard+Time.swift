@@ -15,7 +15,7 @@ extension Shard where R: ~Copyable {
   /// Looks at every deadline.
   mutating func tick() {
     // With nothing pending but idle connections, a look now and then is enough.
-    tickAt = now &+ (questions.count > 0 ? Limits.tick : Limits.tick * 10)
+    tickAt = now &+ (questions.count > 0 ? ShardLimits.tick : ShardLimits.tick * 10)
     while let due = questions.nextDue, due.deadline <= now {
       counters.add(.timeouts)
       settle(due.index, failing: Rcode.servFail, cause: .upstreamTimeout)

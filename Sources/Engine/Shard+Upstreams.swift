@@ -109,7 +109,7 @@ extension Shard where R: ~Copyable {
   private mutating func sendDatagram(_ question: Int, on connection: Int) -> Bool {
     guard let slot = datagrams.take(0) else { return false }
     let id = pool.ask(question, on: connection, questions: &questions, now: now, random: ring.random())
-    let buffer = datagramMemory.bytes.slice(slot &* Limits.datagramSize, Limits.datagramSize)
+    let buffer = datagramMemory.bytes.slice(slot &* ShardLimits.datagramSize, ShardLimits.datagramSize)
     let length = write(question, id, to: buffer)
     ring.write(
       links[connection].handle, from: buffer.slice(0, length), token: Token(.upstreamSend, index: slot))
@@ -204,8 +204,7 @@ extension Shard where R: ~Copyable {
     let isDatagram = pool.connections[connection].transport == .udp
     guard completion.result > 0 || isDatagram && completion.result == 0 else {
       // An upstream may close at any time; one that did so before it ever answered is failing.
-      let c = pool.connections[connection]
-      return lose(connection, failed: c.asked.count > 0 && c.progressAt == c.openedAt || isDatagram)
+      return lose(connection, failed: !pool.connections[connection].hasAnswered || isDatagram)
     }
     if isDatagram {
       pool.progress(on: connection, now: now)

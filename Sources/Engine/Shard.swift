@@ -3,6 +3,20 @@ import Memory
 import Upstream
 import Wire
 
+/// What one shard may hold.
+enum ShardLimits {
+  /// Questions pending at one shard, and clients that wait for them.
+  static let questions = 4096
+  static let waiters = 16_384
+  /// Datagrams on their way out that are not in a receive buffer.
+  static let datagrams = 1024
+  static let datagramSize = 2048
+  /// Nanoseconds from a query's arrival to its answer, whatever happens.
+  static let budget: UInt64 = 3_900_000_000
+  /// Between looks at deadlines, while anything has one.
+  static let tick: UInt64 = 50_000_000
+}
+
 /// One thread's share of the work: a ring, a socket per listener, a cache segment that only it writes, connections to
 /// upstreams. Owned by the thread's stack; `turn` is called until the process ends.
 public struct Shard<R: Ring & ~Copyable>: ~Copyable {
@@ -53,19 +67,6 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   let options = Region(size: 4096)
   let scratch = Region(size: 66 << 10)
 
-  public enum Limits {
-    /// Questions pending at one shard, and clients that wait for them.
-    static let questions = 4096
-    static let waiters = 16_384
-    /// Datagrams on their way out that are not in a receive buffer.
-    static let datagrams = 1024
-    static let datagramSize = 2048
-    /// Nanoseconds from a query's arrival to its answer, whatever happens.
-    static let budget: UInt64 = 3_900_000_000
-    /// Between looks at deadlines, while anything has one.
-    static let tick: UInt64 = 50_000_000
-  }
-
   public init(index: Int, fabric: Fabric, ring: consuming R) {
     self.ring = ring
     self.index = index
@@ -75,22 +76,22 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     counters = fabric.counters(index)
     events = fabric.eventQueue(index)
     tables = Tables(fabric.settings)
-    segment = Segment(fabric.segment(index), zones: fabric.settings.zones.count)
+    segment = Segment(fabric.layout, memory: fabric.segment(index))
     var readers = Slab<SegmentReader>(capacity: fabric.shards)
     var inboxes = Slab<ByteQueue>(capacity: fabric.shards)
     var outboxes = Slab<ByteQueue>(capacity: fabric.shards)
     for other in 0..<fabric.shards {
-      _ = readers.take(fabric.reader(other))
+      _ = readers.take(SegmentReader(fabric.layout, memory: fabric.segment(other)))
       _ = inboxes.take(fabric.mailbox(from: other, to: index))
       _ = outboxes.take(fabric.mailbox(from: index, to: other))
     }
     self.readers = readers
     self.inboxes = inboxes
     self.outboxes = outboxes
-    questions = Questions(capacity: Limits.questions)
-    pool = Pool(upstreams: max(1, fabric.settings.upstreams.count), questions: Limits.questions)
-    waiters = Slab(capacity: Limits.waiters)
-    waiterOptions = Region(size: Limits.waiters * Waiter.maxOptions)
+    questions = Questions(capacity: ShardLimits.questions)
+    pool = Pool(upstreams: max(1, fabric.settings.upstreams.count), questions: ShardLimits.questions)
+    waiters = Slab(capacity: ShardLimits.waiters)
+    waiterOptions = Region(size: ShardLimits.waiters * Waiter.maxOptions)
     let connections = pool.connections.capacity
     links = Slab(capacity: connections)
     upstreamInput = Region(size: connections * UpstreamLink.inputSize)
@@ -101,8 +102,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     streamOutputs = Slab(capacity: Stream.Limits.outputs)
     streamOutput = Region(size: Stream.Limits.outputs * Stream.Limits.output)
     streamMarks = Links(capacity: Stream.Limits.count)
-    datagrams = Slab(capacity: Limits.datagrams)
-    datagramMemory = Region(size: Limits.datagrams * Limits.datagramSize)
+    datagrams = Slab(capacity: ShardLimits.datagrams)
+    datagramMemory = Region(size: ShardLimits.datagrams * ShardLimits.datagramSize)
     for upstream in fabric.settings.upstreams.indices { counters.setUp(upstream: upstream, true) }
     for listener in fabric.settings.listeners.indices {
       self.ring.receive(on: listener)

@@ -59,7 +59,7 @@ struct Forward: BitwiseCopyable {
   var except: IndexRange
   var upstreams: IndexRange
   var policy: Settings.Forward.Policy
-  var transport: Settings.Forward.`Protocol`
+  var transport: Settings.Forward.Asking
   var maxConcurrent: Int
   var expire: UInt64
   /// Questions of it pending now, and its turn counter for round robin.

@@ -21,9 +21,9 @@ public struct ByteQueue: BitwiseCopyable, Sendable {
     precondition(data.count & 7 == 0 && data.count >= 64)
   }
 
-  /// Producer: appends `first` followed by `second` as one message. False: no room.
-  public func push(_ first: Bytes, _ second: Bytes) -> Bool {
-    let length = first.count &+ second.count
+  /// Producer: appends a value and the bytes that belong to it as one message. False: no room.
+  public func push<Value: BitwiseCopyable>(_ value: Value, _ bytes: Bytes) -> Bool {
+    let length = MemoryLayout<Value>.size &+ bytes.count
     let needed = 8 &+ (length &+ 7) & ~7
     var at = control.loadRelaxed(0)
     let read = control.loadAcquire(64)
@@ -37,8 +37,8 @@ public struct ByteQueue: BitwiseCopyable, Sendable {
     }
     let offset = Int(at % size)
     data.storeRelaxed(UInt64(length), at: offset)
-    data.copy(first, at: offset &+ 8)
-    data.copy(second, at: offset &+ 8 &+ first.count)
+    data.store(value, at: offset &+ 8)
+    data.copy(bytes, at: offset &+ 8 &+ MemoryLayout<Value>.size)
     control.storeRelease(at &+ UInt64(needed), at: 0)
     return true
   }

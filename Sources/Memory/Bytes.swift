@@ -67,6 +67,17 @@
     unsafe base.storeBytes(of: value, toByteOffset: at, as: UInt64.self)
   }
 
+  /// A trivial value that `store` put at `at`.
+  @inlinable @inline(__always) public func load<Value: BitwiseCopyable>(_ type: Value.Type, at: Int) -> Value {
+    check(at, MemoryLayout<Value>.size)
+    return unsafe base.loadUnaligned(fromByteOffset: at, as: type)
+  }
+
+  @inlinable @inline(__always) public func store<Value: BitwiseCopyable>(_ value: Value, at: Int) {
+    check(at, MemoryLayout<Value>.size)
+    unsafe base.storeBytes(of: value, toByteOffset: at, as: Value.self)
+  }
+
   /// The part from `from` on, `length` bytes long.
   @inlinable @inline(__always) public func slice(_ from: Int, _ length: Int) -> Bytes {
     check(from, length)

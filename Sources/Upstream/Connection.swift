@@ -18,6 +18,8 @@ public struct Connection: BitwiseCopyable, Sendable {
   /// Nanoseconds: when it was opened, and when it last brought anything or had nothing to bring.
   public let openedAt: UInt64
   public var progressAt: UInt64
+  /// It brought something, ever.
+  public internal(set) var hasAnswered = false
   /// Questions sent here so far.
   public internal(set) var uses = 0
   var nextID: UInt16

@@ -192,6 +192,7 @@ public struct Pool: ~Copyable {
   /// The connection brought something: it, and its upstream, live.
   public mutating func progress(on connection: Int, now: UInt64) {
     connections[connection].progressAt = now
+    connections[connection].hasAnswered = true
     upstreams[connections[connection].upstream].failing = false
   }
 
@@ -199,7 +200,7 @@ public struct Pool: ~Copyable {
   public mutating func opened(_ connection: Int, now: UInt64) {
     guard connections[connection].state == .connecting else { return }
     connections[connection].state = .open
-    progress(on: connection, now: now)
+    connections[connection].progressAt = now
   }
 
   /// Gives it no more questions.
