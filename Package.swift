@@ -16,6 +16,8 @@ let package = Package(
     .target(name: "CUring", dependencies: ["CLiburing"]),
     .target(name: "CAtomics"),
     .target(name: "Memory", swiftSettings: hot),
+    .target(name: "Corefile", swiftSettings: strict),
     .executableTarget(name: "ringlet", dependencies: ["Memory", "CUring", "CAtomics"], swiftSettings: hot),
+    .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
   ]
 )
