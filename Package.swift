@@ -21,7 +21,9 @@ let package = Package(
     .target(name: "Upstream", dependencies: ["Memory", "Wire"], swiftSettings: hot),
     .target(name: "Engine", dependencies: ["Memory", "Wire", "Cache", "Upstream"], swiftSettings: hot),
     .target(name: "Uring", dependencies: ["Memory", "Upstream", "Engine", "CUring"], swiftSettings: hot),
-    .executableTarget(name: "ringlet", dependencies: ["Memory", "Engine", "Uring"], swiftSettings: hot),
-    .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory"], swiftSettings: strict),
+    .target(name: "Corefile", swiftSettings: strict),
+    .target(name: "Control", dependencies: ["Corefile", "Engine", "Memory"], swiftSettings: strict),
+    .executableTarget(name: "ringlet", dependencies: ["Memory", "Engine", "Uring", "Control", "Corefile"], swiftSettings: hot),
+    .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
   ]
 )

@@ -32,8 +32,8 @@ public struct Listeners: ~Copyable, Sendable {
     _ listener: Settings.Listener, _ type: Int32, _ transport: String
   ) throws(ListenError) -> Int32 {
     // The address is a whole sockaddr and outlives the call.
-    let socket = listener.address.withUnsafeBytes {
-      unsafe curing_listen($0.baseAddress, UInt32($0.count), type, listener.isWildcard ? 1 : 0)
+    let socket = unsafe listener.address.withUnsafeBytes {
+      unsafe curing_listen($0.baseAddress!, UInt32($0.count), type, listener.isWildcard ? 1 : 0)
     }
     guard socket >= 0 else { throw ListenError(listener: listener.label, transport: transport, code: -socket) }
     return socket

@@ -29,13 +29,14 @@ public struct RingDirectory: Sendable {
 ///
 /// A `curing` lives on the heap from `init` to `deinit`; only the thread that made the ring touches it
 /// (IORING_SETUP_SINGLE_ISSUER), so every use of the pointer below is sound.
-public struct UringRing: Ring, ~Copyable {
+@safe public struct UringRing: Ring, ~Copyable {
   private let c: UnsafeMutablePointer<curing>
   private let listeners: Listeners
   private let directory: RingDirectory
   private let index: Int
   private let upstreams: [[UInt8]]
   private var seen: UInt32 = 0
+  private let scratch = Region(size: 64)
   private let entropy = Region(size: 4096)
   private var entropyLeft = 0
 
@@ -49,15 +50,14 @@ public struct UringRing: Ring, ~Copyable {
 
   /// Must be called on the thread that will use it. Throws the errno of what the kernel refused.
   public init(index: Int, listeners: consuming Listeners, settings: Settings, directory: RingDirectory) throws(RingError) {
-    c = .allocate(capacity: 1)
-    unsafe c.initialize(to: curing())
+    unsafe c = curing_new()
     self.listeners = listeners
     self.directory = directory
     self.index = index
     upstreams = settings.upstreams.map(\.address)
     var result = unsafe curing_open(c, Self.entries, Self.buffers, Self.bufferSize)
     guard result == 0 else { throw RingError(step: "io_uring_setup", code: -result) }
-    result = self.listeners.udp.withUnsafeBufferPointer {
+    result = unsafe self.listeners.udp.withUnsafeBufferPointer {
       unsafe io_uring_register_files(&c.pointee.ring, $0.baseAddress, UInt32($0.count))
     }
     guard result == 0 else { throw RingError(step: "io_uring_register_files", code: -result) }
@@ -66,7 +66,7 @@ public struct UringRing: Ring, ~Copyable {
 
   deinit {
     unsafe curing_close(c)
-    unsafe c.deallocate()
+    unsafe curing_delete(c)
   }
 
   public func now() -> UInt64 { curing_boottime() }
@@ -119,16 +119,16 @@ public struct UringRing: Ring, ~Copyable {
     let payload = Int(buffer.u32(8).byteSwapped)
     let flags = buffer.u32(12).byteSwapped
     let isWildcard = listeners.isWildcard[socket]
-    let start = Int(CURING_HEADROOM.rawValue) &+ (isWildcard ? Int(CURING_CONTROL.rawValue) : 0)
-    guard name <= Int(CURING_NAME.rawValue), Int(completion.result) >= start else { return nil }
+    let start = Int(CURING_HEADROOM) &+ (isWildcard ? Int(CURING_CONTROL) : 0)
+    guard name <= Int(CURING_NAME), Int(completion.result) >= start else { return nil }
     let message = buffer.from(start)
     // The payload of the one control message: in_pktinfo after AF_INET (2), else in6_pktinfo.
     let local = isWildcard && control > 16
-      ? buffer.slice(Int(CURING_HEADROOM.rawValue) &+ 16, buffer[16] == 2 ? 12 : 20)
+      ? buffer.slice(Int(CURING_HEADROOM) &+ 16, buffer[16] == 2 ? 12 : 20)
       : buffer.slice(0, 0)
     return Datagram(
-      buffer: message, length: min(payload, message.count), sender: buffer.slice(16, Int(CURING_NAME.rawValue)),
-      local: local, truncated: flags & UInt32(MSG_TRUNC.rawValue) != 0)
+      buffer: message, length: min(payload, message.count), sender: buffer.slice(16, Int(CURING_NAME)),
+      local: local, truncated: flags & UInt32(MSG_TRUNC) != 0)
   }
 
   @inline(__always) public mutating func reply(with buffer: Int, length: Int, on socket: Int) {
@@ -154,25 +154,21 @@ public struct UringRing: Ring, ~Copyable {
   }
 
   public func peer(of handle: Int32) -> Peer {
-    var address = sockaddr_in6()
-    var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
-    return withUnsafeMutableBytes(of: &address) { raw in
-      _ = unsafe getpeername(handle, raw.baseAddress!.assumingMemoryBound(to: sockaddr.self), &length)
-      let bytes = unsafe Bytes(base: raw.baseAddress!, count: 28)
-      return Peer(address: bytes, local: bytes.slice(0, 0))
-    }
+    let address = scratch.bytes
+    unsafe curing_peer(handle, address.address)
+    return Peer(address: address.slice(0, Peer.addressSize), local: address.slice(0, 0))
   }
 
   public mutating func open(_ upstream: Int, _ transport: Transport) -> Int32 {
-    upstreams[upstream].withUnsafeBytes {
-      unsafe curing_outgoing($0.baseAddress, UInt32($0.count), transport == .tcp ? 1 : 0)
+    unsafe upstreams[upstream].withUnsafeBytes {
+      unsafe curing_outgoing($0.baseAddress!, UInt32($0.count), transport == .tcp ? 1 : 0)
     }
   }
 
   public mutating func connect(_ handle: Int32, to upstream: Int, token: Token) {
     // The kernel copies the address when the entry is submitted; the array lives as long as the ring.
-    upstreams[upstream].withUnsafeBytes {
-      unsafe curing_connect(c, handle, $0.baseAddress, UInt32($0.count), token.raw)
+    unsafe upstreams[upstream].withUnsafeBytes {
+      unsafe curing_connect(c, handle, $0.baseAddress!, UInt32($0.count), token.raw)
     }
   }
 

@@ -1,6 +1,9 @@
 /* What Swift cannot reach of liburing, or would reach only through a page of pointer casts: macros, bit-fields, cmsg
    arithmetic, and the preparation of each operation that the ring uses. */
 #pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <liburing.h>
 #include <netinet/in.h>
@@ -14,6 +17,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#pragma clang assume_nonnull begin
 
 enum {
   CURING_NAME = 28,         /* sizeof(struct sockaddr_in6), the larger of the two */
@@ -33,6 +38,13 @@ struct curing {
   unsigned count, size;
   int adding; /* buffers put back since the last turn */
 };
+
+/* Zeroed, for the caller to open, and to delete after closing. Without memory for it there is nothing to go on with. */
+static inline struct curing *curing_new(void) {
+  struct curing *c = (struct curing *)calloc(1, sizeof *c);
+  if (!c) abort();
+  return c;
+}
 
 /* 0 or -errno. */
 static inline int curing_open(struct curing *c, unsigned entries, unsigned buffers, unsigned size) {
@@ -63,12 +75,15 @@ static inline int curing_open(struct curing *c, unsigned entries, unsigned buffe
 }
 
 static inline void curing_close(struct curing *c) {
+  if (!c->count) return; /* never opened */
   io_uring_queue_exit(&c->ring);
   munmap(c->returned, c->count * sizeof(struct io_uring_buf));
   munmap(c->buffers, (size_t)c->count * c->size);
   free(c->messages);
   free(c->vectors);
 }
+
+static inline void curing_delete(struct curing *c) { free(c); }
 
 /* A free submission entry: with a full queue, what is in it goes first. */
 static inline struct io_uring_sqe *curing_sqe(struct curing *c) {
@@ -216,6 +231,13 @@ static inline void curing_nop(struct curing *c, uint64_t token) {
   io_uring_sqe_set_data64(s, token);
 }
 
+/* The address of a stream's other end, 28 bytes; zeros if it is gone. */
+static inline void curing_peer(int socket, void *address) {
+  socklen_t length = CURING_NAME;
+  memset(address, 0, CURING_NAME);
+  getpeername(socket, (struct sockaddr *)address, &length);
+}
+
 static inline uint64_t curing_boottime(void) {
   struct timespec t;
   clock_gettime(CLOCK_BOOTTIME, &t);
@@ -262,3 +284,5 @@ static inline int curing_outgoing(const void *address, unsigned length, int is_s
   }
   return s;
 }
+
+#pragma clang assume_nonnull end
