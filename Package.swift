@@ -17,7 +17,8 @@ let package = Package(
     .target(name: "CAtomics"),
     .target(name: "Memory", dependencies: ["CAtomics"], swiftSettings: hot),
     .target(name: "Cache", dependencies: ["Memory", "CAtomics"], swiftSettings: hot),
-    .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory"], swiftSettings: strict),
+    .target(name: "MallocCount", path: "Tests/MallocCount"),
+    .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
     .executableTarget(name: "ringlet", dependencies: ["Memory", "CUring", "CAtomics"], swiftSettings: hot),
   ]
 )

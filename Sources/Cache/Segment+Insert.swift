@@ -33,12 +33,12 @@ extension Segment {
     target.words.copyIn(image, at: start &+ shape.imageAt / 8)
     target.set(head: target.after(position, shape.words))
 
-    // Whatever the slot holds by now (making room may have moved or cleared it) is gone with this.
+    // Whatever the slot holds by now goes with this: making room may have moved its entry, or evicted and counted it.
     let last = index[at]
     if !last.isEmpty { forget(header(last), last, evicted: own == nil) }
     index.publish(Slot(tag: Slot.tag(of: key.hash), log: target.name, position: position), at: at, heat: 0)
     counters.add(1, to: .entries, zone: Int(answer.zone), store: answer.store)
-    return own == nil ? .inserted : .replaced
+    return own == nil || last.isEmpty ? .inserted : .replaced
   }
 
   /// Number of the slot that holds the key's entry.

@@ -17,7 +17,7 @@ public struct Segment: ~Copyable, Sendable {
   /// The same in zeroed memory of the caller's, at least `layout.size` bytes on a multiple of eight, which outlives it.
   public init(_ layout: Layout, memory: Bytes) { self.init(layout, memory, keeping: nil, origin: 0) }
 
-  /// `origin` is the lap in which the logs start; tests begin shortly before positions outgrow a slot.
+  /// `origin` is a position in the lap with which the logs start; tests begin shortly before positions outgrow a slot.
   package init(_ layout: Layout, memory: Bytes, origin: UInt64) {
     self.init(layout, memory, keeping: nil, origin: origin)
   }
@@ -30,7 +30,7 @@ public struct Segment: ~Copyable, Sendable {
     self.region = region
     for at in 0..<4 {
       let log = reader.logs[at]
-      let start = origin &* (log.mask &+ 1)
+      let start = origin & ~log.mask
       log.set(tail: start)
       log.set(head: start)
     }

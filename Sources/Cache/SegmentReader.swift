@@ -3,8 +3,8 @@ public import Memory
 /// The reading end of a segment: a plain value that any thread may hold as long as the segment's memory is there.
 /// Lookups take no lock and never wait for the writer.
 public struct SegmentReader: Sendable {
-  let index: Index
-  let logs: InlineArray<4, Log>
+  package let index: Index
+  package let logs: InlineArray<4, Log>
   let counters: Counters
   public let layout: Layout
 
