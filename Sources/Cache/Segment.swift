@@ -5,6 +5,7 @@ public import Memory
 /// Nothing is allocated after `init`, and nothing in the memory is an address, so another process may map it elsewhere.
 public struct Segment: ~Copyable, Sendable {
   public let reader: SegmentReader
+  let ghosts: Ghosts
   /// Kept for its life only; nil when the memory is the caller's.
   private let region: Region?
 
@@ -27,6 +28,7 @@ public struct Segment: ~Copyable, Sendable {
     let memory = Words(memory)
     layout.writeFacts(memory)
     reader = SegmentReader(layout, memory)
+    ghosts = Ghosts(words: memory.slice(layout.ghostsAt, layout.ghostWords))
     self.region = region
     for at in 0..<4 {
       let log = reader.logs[at]

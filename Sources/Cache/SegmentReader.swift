@@ -22,7 +22,8 @@ public struct SegmentReader: Sendable {
       var lap: UInt64 = 1
       while lap < UInt64(size) { lap *= 2 }
       return Log(
-        words: memory.slice(layout.logAt(at), size), mask: lap - 1, cursors: cursors, name: LogName(rawValue: UInt8(at)))
+        words: memory.slice(layout.logAt(at), size), mask: lap - 1, cursors: cursors, name: LogName(rawValue: UInt8(at))
+      )
     }
   }
 

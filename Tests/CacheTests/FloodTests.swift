@@ -61,27 +61,21 @@ import Testing
     return 100 * Double(hits) / Double(queries)
   }
 
+  func check(flood: Int, of store: Store, costsAtMost points: Double) {
+    let calm = hitRatio(flood: 0, of: store)
+    let flooded = hitRatio(flood: flood, of: store)
+    print("hit ratio: \(calm) % calm, \(flooded) % with \(flood) random \(store) stored per query")
+    #expect(calm > 75)
+    #expect(calm - flooded <= points)
+  }
+
   /// Half of all queries are for random names that do not exist.
-  @Test func denialFloodCostsAtMostTwoPoints() {
-    let calm = hitRatio(flood: 0, of: .denial)
-    let flooded = hitRatio(flood: 1, of: .denial)
-    print("hit ratio: \(calm) % calm, \(flooded) % with 50 % denial flood")
-    #expect(calm > 60)
-    #expect(calm - flooded <= 2)
-  }
+  @Test func denialFloodCostsAtMostTwoPoints() { check(flood: 1, of: .denial, costsAtMost: 2) }
 
-  @Test func ninetyPercentDenialFloodCostsAtMostTwoPoints() {
-    let calm = hitRatio(flood: 0, of: .denial)
-    let flooded = hitRatio(flood: 9, of: .denial)
-    print("hit ratio: \(calm) % calm, \(flooded) % with 90 % denial flood")
-    #expect(calm - flooded <= 2)
-  }
+  @Test func tenfoldDenialFloodCostsAtMostTwoPoints() { check(flood: 9, of: .denial, costsAtMost: 2) }
 
-  /// The flood is of the same store: probation takes it.
-  @Test func successFloodCostsAtMostFivePoints() {
-    let calm = hitRatio(flood: 0, of: .success)
-    let flooded = hitRatio(flood: 1, of: .success)
-    print("hit ratio: \(calm) % calm, \(flooded) % with 50 % success flood")
-    #expect(calm - flooded <= 5)
-  }
+  /// A flood of the same store: probation takes it.
+  @Test func successFloodCostsAtMostThreePoints() { check(flood: 1, of: .success, costsAtMost: 3) }
+
+  @Test func tenfoldSuccessFloodCostsAtMostTenPoints() { check(flood: 9, of: .success, costsAtMost: 10) }
 }

@@ -92,11 +92,11 @@ import Testing
   }
 
   @Test func readersSeeWholeAnswersOnlyAndNeverOlderOnes() {
-    race(keys: 64, largest: 300, store: 12_000, readers: 2, laps: 5000, seconds: 2)
+    race(keys: 64, largest: 300, store: 12_000, readers: 2, laps: 3000, seconds: 1)
   }
 
   /// Large answers are read for microseconds, in which the tail goes by.
   @Test func readersOfLargeAnswersAreOvertakenSafely() {
-    race(keys: 6, largest: 60_000, store: 3_000_000, readers: 2, laps: 1000, seconds: 2)
+    race(keys: 6, largest: 60_000, store: 3_000_000, readers: 2, laps: 50, seconds: 1)
   }
 }
