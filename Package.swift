@@ -24,6 +24,8 @@ let package = Package(
     .target(name: "Corefile", swiftSettings: strict),
     .target(name: "Control", dependencies: ["Corefile", "Engine", "Memory"], swiftSettings: strict),
     .executableTarget(name: "ringlet", dependencies: ["Memory", "Engine", "Uring", "Control", "Corefile"], swiftSettings: hot),
+    .target(name: "MallocCount", path: "Tests/MallocCount"),
+    .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
     .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
   ]
 )

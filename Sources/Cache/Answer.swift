@@ -62,6 +62,7 @@ public import Memory
 
 /// What became of an insert.
 public enum Insertion: Sendable, Equatable {
+  /// The key is new, or what it had was evicted to make room for this. So entries + evictions = inserted, always.
   case inserted
   /// The key had an answer, in either store, and now has this one.
   case replaced

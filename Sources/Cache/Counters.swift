@@ -6,7 +6,10 @@ struct Counters: Sendable {
 
   let words: Words
 
-  enum Count: Int { case entries = 0, evictions = 2 }
+  enum Count: Int {
+    case entries = 0
+    case evictions = 2
+  }
 
   func read(_ count: Count, zone: Int, store: Store) -> UInt64 { words.relaxed(at(count, zone, store)) }
 

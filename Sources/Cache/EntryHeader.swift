@@ -9,10 +9,10 @@ import Memory
 ///     |  is gap   |   name   |  TTL offsets   |     image      |  whole entry  |
 ///     |  0 or 1   |  octets  |   how many     |     octets     |     words     |
 ///     +-----------+----------+----------------+----------------+---------------+
-struct EntryShape {
+package struct EntryShape {
   let raw: UInt64
 
-  init(raw: UInt64) { self.raw = raw }
+  package init(raw: UInt64) { self.raw = raw }
 
   /// `offsets` is their number. The arguments are within the bounds of `EntryHeader`.
   init(name: Int, offsets: Int, image: Int) {
@@ -23,11 +23,11 @@ struct EntryShape {
   /// What is left at the end of a log where the next entry does not fit.
   init(gap words: Int) { raw = UInt64(words) | 1 << 56 }
 
-  var words: Int { Int(raw & 0xFFFF) }
+  package var words: Int { Int(raw & 0xFFFF) }
   var image: Int { Int(raw >> 16 & 0xFFFF) }
   var offsets: Int { Int(raw >> 32 & 0xFFFF) }
   var name: Int { Int(raw >> 48 & 0xFF) }
-  var isGap: Bool { raw >> 56 != 0 }
+  package var isGap: Bool { raw >> 56 != 0 }
 
   // Offsets in bytes from the start of the entry.
   var nameAt: Int { EntryHeader.words &* 8 }
@@ -35,7 +35,7 @@ struct EntryShape {
   var imageAt: Int { offsetsAt &+ EntryShape.round(2 &* offsets) &* 8 }
 
   /// Its parts make up its length and are within bounds: true of every entry, and of few torn ones.
-  var isEntry: Bool {
+  package var isEntry: Bool {
     !isGap && offsets <= EntryHeader.maximumOffsets
       && words == EntryHeader.words &+ EntryShape.round(name) &+ EntryShape.round(2 &* offsets)
         &+ EntryShape.round(image)
@@ -45,29 +45,29 @@ struct EntryShape {
 }
 
 /// The first six words of an entry.
-struct EntryHeader {
-  static let words = 6
+package struct EntryHeader {
+  package static let words = 6
   /// No message holds more TTLs: 65,535 octets less the header, in records of at least 11 (root owner, no RDATA).
-  static let maximumOffsets = (65_535 - 12) / 11
+  package static let maximumOffsets = (65_535 - 12) / 11
   static let maximumName = 255
   static let maximumImage = 65_535
   /// The largest entry: 9,730 words. It bounds the length of a gap, too.
   static let maximumWords =
     words + EntryShape.round(maximumName) + EntryShape.round(2 * maximumOffsets) + EntryShape.round(maximumImage)
 
-  var shape: EntryShape
-  var hash: UInt64
+  package let shape: EntryShape
+  package let hash: UInt64
   /// Type, class, group and flags as `Key.identity` lays them out.
-  var identity: UInt64
+  let identity: UInt64
   /// Milliseconds (48 bits: 8,900 years of uptime), above them the zone (16 bits).
-  var stored: UInt64
+  let stored: UInt64
   /// TTL (low half) and the stale time after it, both in seconds.
-  var life: UInt64
+  let life: UInt64
   /// Header flags, then the three counts, 16 bits each.
-  var counts: UInt64
+  let counts: UInt64
 
   /// Reads the header that starts at `at` of `words`.
-  init(_ words: Words, at: Int) {
+  package init(_ words: Words, at: Int) {
     shape = EntryShape(raw: words.relaxed(at))
     hash = words.relaxed(at &+ 1)
     identity = words.relaxed(at &+ 2)
@@ -97,7 +97,7 @@ struct EntryHeader {
   }
 
   var storedAt: UInt64 { stored & 0xFFFF_FFFF_FFFF }
-  var zone: Int { Int(stored >> 48) }
+  package var zone: Int { Int(stored >> 48) }
 
   /// Whole seconds since it was stored; 0 for a reader whose clock is a little behind the writer's.
   func age(_ now: UInt64) -> UInt64 { now > storedAt ? (now &- storedAt) / 1000 : 0 }

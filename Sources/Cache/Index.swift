@@ -2,13 +2,13 @@ import Memory
 
 /// The index: buckets of eight slots, a cache line each, and a byte of heat for every slot beside them. A key may lie in
 /// one bucket only, which bounds a lookup whatever the names are; the price is that a full bucket turns entries away.
-struct Index: Sendable {
-  let slots: Words
+package struct Index: Sendable {
+  package let slots: Words
   /// How often the slot's entry was found since it was placed, up to `Heat.maximum`. Readers race on it: a lost count does
   /// no harm.
   let heat: Bytes
 
-  subscript(_ at: Int) -> Slot { Slot(raw: slots.relaxed(at)) }
+  package subscript(_ at: Int) -> Slot { Slot(raw: slots.relaxed(at)) }
 
   /// After this the entry's bytes are seen as they were when the slot was published.
   func acquire(_ at: Int) -> Slot { Slot(raw: slots.acquire(at)) }
@@ -25,7 +25,7 @@ struct Index: Sendable {
   }
 
   /// Number of the slot that holds exactly this, among those of the hash's bucket.
-  func find(_ slot: Slot, _ hash: UInt64) -> Int? {
+  package func find(_ slot: Slot, _ hash: UInt64) -> Int? {
     let first = bucket(hash)
     for at in first..<first &+ Bucket.slots where self[at] == slot { return at }
     return nil

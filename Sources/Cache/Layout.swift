@@ -2,7 +2,7 @@ import Memory
 
 /// How large a segment is and where its parts lie. All of it is decided before the memory is mapped.
 ///
-///     | page of facts and cursors | counters | buckets, 64 bytes each | heat, a byte a slot | four logs |
+///     | page of facts and cursors | counters | buckets, 64 bytes each | heat, a byte a slot | ghosts | four logs |
 public struct Layout: BitwiseCopyable, Sendable {
   /// Slots in the index: what was asked for, rounded up to a power of two of buckets.
   public let slots: Int
@@ -46,7 +46,9 @@ public struct Layout: BitwiseCopyable, Sendable {
 
   var indexAt: Int { Layout.countersAt + (zones * Counters.wordsPerZone + 7) / 8 * 8 }
   var heatAt: Int { indexAt + slots }
-  var logsAt: Int { heatAt + slots / 8 }
+  var ghostsAt: Int { heatAt + slots / 8 }
+  var ghostWords: Int { slots / Bucket.slots * 2 }
+  var logsAt: Int { ghostsAt + ghostWords }
 
   func logAt(_ log: Int) -> Int {
     var at = logsAt

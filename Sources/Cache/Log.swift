@@ -7,28 +7,26 @@ import Memory
 /// no smaller than the log, and skips what the log lacks. (`position % size` would cost a reader a division.)
 /// 46 bits wrap after 2^49 bytes written, or some weeks of a saturated link, and then nothing happens: every slot of the index points
 /// between tail and head, for eviction clears the slot, so a difference taken in 46 bits is exact.
-struct Log: Sendable {
-  let words: Words
+package struct Log: Sendable {
+  package let words: Words
   let mask: UInt64
   /// The header page's lines of cursors.
   let cursors: Words
-  let name: LogName
+  package let name: LogName
 
   /// First position of the live part. Readers look at it after they copied.
-  var tail: UInt64 { cursors.relaxed(name.index) }
+  package var tail: UInt64 { cursors.relaxed(name.index) }
   /// Where the next entry goes. The owner's.
-  var head: UInt64 { cursors.relaxed(Layout.headsAt &- Layout.tailsAt &+ name.index) }
-
-  var isEmpty: Bool { head == tail }
+  package var head: UInt64 { cursors.relaxed(Layout.headsAt &- Layout.tailsAt &+ name.index) }
 
   func set(tail: UInt64) { cursors.set(relaxed: tail, at: name.index) }
   func set(head: UInt64) { cursors.set(relaxed: head, at: Layout.headsAt &- Layout.tailsAt &+ name.index) }
 
   /// Index in `words` of a position.
-  func at(_ position: UInt64) -> Int { Int(truncatingIfNeeded: position & mask) }
+  package func at(_ position: UInt64) -> Int { Int(truncatingIfNeeded: position & mask) }
 
   /// The position after `count` words, which end in the same lap.
-  func after(_ position: UInt64, _ count: Int) -> UInt64 {
+  package func after(_ position: UInt64, _ count: Int) -> UInt64 {
     let next = position &+ UInt64(truncatingIfNeeded: count)
     return next & mask == UInt64(truncatingIfNeeded: words.count) ? (next | mask) &+ 1 : next
   }

@@ -5,7 +5,7 @@ extension Segment {
   /// most 65,535 bytes), `ttlOffsets` are UInt16s (at most 5,956, an even count of bytes), `now` is in milliseconds of a
   /// clock that does not go back.
   ///
-  /// It is told apart from what others read only by its slot, so readers see the old answer or the new one.
+  /// Readers find the old answer or the new one: they come by the slot, and it changes in one store.
   public mutating func insert(
     _ key: Key, _ answer: Answer, image: Bytes, ttlOffsets: Bytes, now: UInt64
   ) -> Insertion {
@@ -16,15 +16,20 @@ extension Segment {
     let shape = EntryShape(name: key.name.count, offsets: offsets, image: image.count)
 
     let own = find(key)
-    // What was hit and is fetched anew after its TTL is not new: through probation a hot name would have to prove
+    // What was hit, and is fetched anew after its TTL, is not new: through probation a hot name would have to prove
     // itself again every few seconds.
-    let known = if let own { index.heat.relaxed(own) > 0 } else { false }
+    let known =
+      if let own {
+        index.heat.relaxed(own) > 0
+      } else {
+        ghosts.contains(answer.store, bucket: index.bucket(key.hash), tag: Slot.tag(of: key.hash))
+      }
     let target = log(known ? .main(answer.store) : .probation(answer.store))
     guard shape.words <= target.words.count / 4 else { return .tooLarge }
     guard let at = own ?? vacancy(key, answer.store, now) else { return .refused }
 
     var moves = Segment.maximumMoves
-    _ = makeRoom(in: target, shape.words, sparing: false, &moves, now)
+    makeRoom(in: target, shape.words, &moves, now)
     let position = target.place(shape.words)
     let start = target.at(position)
     EntryHeader(shape: shape, key: key, answer: answer, now: now).write(to: target.words, at: start)
@@ -33,12 +38,12 @@ extension Segment {
     target.words.copyIn(image, at: start &+ shape.imageAt / 8)
     target.set(head: target.after(position, shape.words))
 
-    // Whatever the slot holds by now (making room may have moved or cleared it) is gone with this.
+    // Whatever the slot holds by now goes with this: making room may have moved its entry, or evicted and counted it.
     let last = index[at]
     if !last.isEmpty { forget(header(last), last, evicted: own == nil) }
     index.publish(Slot(tag: Slot.tag(of: key.hash), log: target.name, position: position), at: at, heat: 0)
     counters.add(1, to: .entries, zone: Int(answer.zone), store: answer.store)
-    return own == nil ? .inserted : .replaced
+    return own == nil || last.isEmpty ? .inserted : .replaced
   }
 
   /// Number of the slot that holds the key's entry.

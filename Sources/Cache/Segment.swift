@@ -5,6 +5,7 @@ public import Memory
 /// Nothing is allocated after `init`, and nothing in the memory is an address, so another process may map it elsewhere.
 public struct Segment: ~Copyable, Sendable {
   public let reader: SegmentReader
+  let ghosts: Ghosts
   /// Kept for its life only; nil when the memory is the caller's.
   private let region: Region?
 
@@ -17,7 +18,7 @@ public struct Segment: ~Copyable, Sendable {
   /// The same in zeroed memory of the caller's, at least `layout.size` bytes on a multiple of eight, which outlives it.
   public init(_ layout: Layout, memory: Bytes) { self.init(layout, memory, keeping: nil, origin: 0) }
 
-  /// `origin` is the lap in which the logs start; tests begin shortly before positions outgrow a slot.
+  /// `origin` is a position in the lap with which the logs start; tests begin shortly before positions outgrow a slot.
   package init(_ layout: Layout, memory: Bytes, origin: UInt64) {
     self.init(layout, memory, keeping: nil, origin: origin)
   }
@@ -27,10 +28,11 @@ public struct Segment: ~Copyable, Sendable {
     let memory = Words(memory)
     layout.writeFacts(memory)
     reader = SegmentReader(layout, memory)
+    ghosts = Ghosts(words: memory.slice(layout.ghostsAt, layout.ghostWords))
     self.region = region
     for at in 0..<4 {
       let log = reader.logs[at]
-      let start = origin &* (log.mask &+ 1)
+      let start = origin & ~log.mask
       log.set(tail: start)
       log.set(head: start)
     }

@@ -3,8 +3,8 @@ public import Memory
 /// The reading end of a segment: a plain value that any thread may hold as long as the segment's memory is there.
 /// Lookups take no lock and never wait for the writer.
 public struct SegmentReader: BitwiseCopyable, Sendable {
-  let index: Index
-  let logs: InlineArray<4, Log>
+  package let index: Index
+  package let logs: InlineArray<4, Log>
   let counters: Counters
   public let layout: Layout
 
@@ -25,7 +25,8 @@ public struct SegmentReader: BitwiseCopyable, Sendable {
       var lap: UInt64 = 1
       while lap < UInt64(size) { lap *= 2 }
       return Log(
-        words: memory.slice(layout.logAt(at), size), mask: lap - 1, cursors: cursors, name: LogName(rawValue: UInt8(at)))
+        words: memory.slice(layout.logAt(at), size), mask: lap - 1, cursors: cursors, name: LogName(rawValue: UInt8(at))
+      )
     }
   }
 

@@ -6,37 +6,37 @@
 ///     +----------------+-----+-----------------------------------------------+
 ///
 /// Zero is an empty slot: a tag is never zero.
-@frozen @usableFromInline struct Slot: Equatable {
-  @usableFromInline let raw: UInt64
+package struct Slot: Equatable {
+  let raw: UInt64
 
   static let positionBits: UInt64 = 46
   static let positionMask: UInt64 = 1 << 46 - 1
 
-  @inlinable init(raw: UInt64) { self.raw = raw }
+  init(raw: UInt64) { self.raw = raw }
 
-  init(tag: UInt64, log: LogName, position: UInt64) {
+  package init(tag: UInt64, log: LogName, position: UInt64) {
     raw = tag << 48 | UInt64(log.rawValue) << Slot.positionBits | position & Slot.positionMask
   }
 
-  var isEmpty: Bool { raw == 0 }
+  package var isEmpty: Bool { raw == 0 }
   var tag: UInt64 { raw >> 48 }
-  var log: LogName { LogName(rawValue: UInt8(truncatingIfNeeded: raw >> Slot.positionBits) & 3) }
+  package var log: LogName { LogName(rawValue: UInt8(truncatingIfNeeded: raw >> Slot.positionBits) & 3) }
   /// The position's low 46 bits.
   var position: UInt64 { raw & Slot.positionMask }
 
-  static func tag(of hash: UInt64) -> UInt64 { max(hash >> 48, 1) }
+  package static func tag(of hash: UInt64) -> UInt64 { max(hash >> 48, 1) }
 }
 
 /// Which of the four logs: bit 0 is the store, bit 1 tells main from probation.
-struct LogName: Equatable {
+package struct LogName: Equatable, Sendable {
   let rawValue: UInt8
 
   init(rawValue: UInt8) { self.rawValue = rawValue }
 
-  static func probation(_ store: Store) -> LogName { LogName(rawValue: store.rawValue) }
-  static func main(_ store: Store) -> LogName { LogName(rawValue: store.rawValue | 2) }
+  package static func probation(_ store: Store) -> LogName { LogName(rawValue: store.rawValue) }
+  package static func main(_ store: Store) -> LogName { LogName(rawValue: store.rawValue | 2) }
 
   var isMain: Bool { rawValue & 2 != 0 }
-  var store: Store { rawValue & 1 == 0 ? .success : .denial }
-  var index: Int { Int(rawValue) }
+  package var store: Store { rawValue & 1 == 0 ? .success : .denial }
+  package var index: Int { Int(rawValue) }
 }
