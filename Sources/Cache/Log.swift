@@ -7,7 +7,7 @@ import Memory
 /// no smaller than the log, and skips what the log lacks. (`position % size` would cost a reader a division.)
 /// 46 bits wrap after 2^49 bytes written, or some weeks of a saturated link, and then nothing happens: every slot of the index points
 /// between tail and head, for eviction clears the slot, so a difference taken in 46 bits is exact.
-package struct Log: Sendable {
+package struct Log: BitwiseCopyable, Sendable {
   package let words: Words
   let mask: UInt64
   /// The header page's lines of cursors.

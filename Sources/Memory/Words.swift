@@ -3,7 +3,7 @@ import CAtomics
 /// A view of `count` aligned eight-byte words that threads may race on: every load and store is atomic, so what is read
 /// is at worst old or torn between words, never undefined. Accesses are checked as those of `Bytes` are, and the memory
 /// must outlive the view in the same way. Positions and lengths are in words, values in host order.
-@safe @frozen public struct Words: @unchecked Sendable {
+@safe @frozen public struct Words: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let base: UnsafeMutablePointer<UInt64>
   public let count: Int
 
