@@ -28,7 +28,7 @@ package struct Slot: Equatable {
 }
 
 /// Which of the four logs: bit 0 is the store, bit 1 tells main from probation.
-package struct LogName: Equatable, Sendable {
+package struct LogName: BitwiseCopyable, Equatable, Sendable {
   let rawValue: UInt8
 
   init(rawValue: UInt8) { self.rawValue = rawValue }

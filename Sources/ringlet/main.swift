@@ -11,7 +11,7 @@ let file = value("-conf")!
 let shards = Int(value("--shards") ?? "1")!
 let configuration = try parse(Environment.process.contents(file)!, file: file, defaultPort: UInt16(value("-dns.port") ?? "53")!)
 let settings = try Settings(configuration, shards: shards, cacheBytes: 64 << 20)
-let fabric = Fabric(settings: settings, shards: shards, random: (1, 2, 3))
+let fabric = Fabric(settings: settings, shards: shards, random: (.random(in: 0...(.max)), .random(in: 0...(.max)), .random(in: 0...(.max))))
 let region = Region(size: 4096)
 let directory = RingDirectory(region.bytes, events: 1)
 for index in 0..<shards {
