@@ -88,8 +88,8 @@ public struct Questions: ~Copyable {
   public var count: Int { slots.count }
 
   public subscript(index: Int) -> Question {
-    _read { yield slots[index] }
-    _modify { yield &slots[index] }
+    @inline(__always) unsafeAddress { unsafe UnsafePointer(slots.address(index)) }
+    @inline(__always) unsafeMutableAddress { unsafe slots.address(index) }
   }
 
   public func isPending(_ index: Int, serial: UInt32) -> Bool {
