@@ -18,15 +18,54 @@ struct NameWriter: ~Copyable {
   private let starts = Region(size: 128)
   private let hashes = Region(size: 128 * 8)
   private var labels = 0
+  /// Offsets from the question's start at which it has a label: what most names in a response point to.
+  private var questionLabels: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
-  mutating func reset() {
+  /// Starts a message whose question, its name folded and without pointers, stands in `out` at `Header.length`.
+  mutating func reset(_ out: Bytes, nameLength: Int) {
     table.bytes.fill(0)
     labels = 0
+    questionLabels = (0, 0, 0, 0)
+    name.bytes.copy(out.slice(Header.length, nameLength), at: 0)
+    var index = hashSuffixes(nameLength) &- 1
+    while index >= 0 {
+      let start = Int(starts.bytes[index])
+      let bit: UInt64 = 1 << UInt64(start & 63)
+      switch start >> 6 {
+      case 0: questionLabels.0 |= bit
+      case 1: questionLabels.1 |= bit
+      case 2: questionLabels.2 |= bit
+      default: questionLabels.3 |= bit
+      }
+      remember(suffix: index, at: Header.length &+ start)
+      index &-= 1
+    }
+  }
+
+  /// Whether a label of the question starts at `offset` of the message.
+  private func isQuestionLabel(_ offset: Int) -> Bool {
+    guard offset >= Header.length, offset < Header.length &+ 256 else { return false }
+    let start = offset &- Header.length
+    let bit: UInt64 = 1 << UInt64(start & 63)
+    switch start >> 6 {
+    case 0: return questionLabels.0 & bit != 0
+    case 1: return questionLabels.1 & bit != 0
+    case 2: return questionLabels.2 & bit != 0
+    default: return questionLabels.3 & bit != 0
+    }
   }
 
   /// Writes the name at `source` of `message` to `out` at `at` and returns the offset after it; nil if the name is
   /// malformed, does not fit, or the message asks for too much work. Without `compress` it is written whole.
   mutating func write(_ message: Bytes, at source: Int, to out: Bytes, at: Int, compress: Bool) -> Int? {
+    // A pointer into the question, which stands at the same place in both messages, stays as it is.
+    if compress, source &+ 2 <= message.count, at &+ 2 <= out.count {
+      let pointer = message.u16(source)
+      if pointer & 0xC000 == 0xC000, isQuestionLabel(Int(pointer & 0x3FFF)) {
+        out.set(u16: pointer, at: at)
+        return at &+ 2
+      }
+    }
     guard let length = Name.expand(message, at: source, into: name.bytes) else { return nil }
     let count = hashSuffixes(length)
     labels &+= count

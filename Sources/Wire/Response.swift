@@ -53,13 +53,11 @@ public struct ImageWriter: ~Copyable {
     response.rcode = message.flags & Header.rcodeMask
     response.ttl = UInt32.max
     let out = memory.bytes
-    names.reset()
     out.copy(question, at: Header.length)
+    names.reset(out, nameLength: question.count &- 4)
     start = Header.length &+ question.count
     end = start
     offsetCount = 0
-    // The question's suffixes become known to the writer by writing its name onto itself.
-    guard names.write(out, at: Header.length, to: out, at: Header.length, compress: false) != nil else { return nil }
 
     var chainEnd = Header.length  // offset in `out` of the name the answer has led to
     var at = start
