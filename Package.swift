@@ -10,12 +10,28 @@ let hot: [SwiftSetting] = strict + [.unsafeFlags(["-cross-module-optimization"],
 
 let package = Package(
   name: "ringlet",
-  products: [.executable(name: "ringlet", targets: ["ringlet"])],
+  products: [
+    .executable(name: "ringlet", targets: ["ringlet"]),
+    .executable(name: "standin", targets: ["standin"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+  ],
   targets: [
     .systemLibrary(name: "CLiburing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
     .target(name: "CUring", dependencies: ["CLiburing"]),
     .target(name: "CAtomics"),
     .target(name: "Memory", swiftSettings: hot),
     .executableTarget(name: "ringlet", dependencies: ["Memory", "CUring", "CAtomics"], swiftSettings: hot),
+    .executableTarget(
+      name: "standin",
+      dependencies: [
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
+      path: "Tools/standin", swiftSettings: strict),
   ]
 )
