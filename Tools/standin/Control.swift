@@ -46,8 +46,11 @@ final class ControlHandler: ChannelInboundHandler {
 
   private func json(only name: String?) -> [UInt8] {
     let counts = server.counts
-    let wanted = name.map { $0 == "." ? Name("") : Name($0).folded }
-    let questions = wanted.map { name in counts.questions.filter { $0.key == name } } ?? counts.questions
+    var questions = counts.questions
+    if let name {
+      let folded = Name(parsing: name)?.folded
+      questions = folded.flatMap { name in questions[name].map { [name: $0] } } ?? [:]
+    }
     let report = CountsReport(
       total: counts.total, uncounted: counts.uncounted,
       connections: .init(

@@ -15,6 +15,13 @@ struct Name: Hashable {
     self.wire = wire + [0]
   }
 
+  /// Reads presentation form without escapes; nil for what is no name.
+  init?(parsing text: String) {
+    let labels = text.split(separator: ".")
+    guard labels.allSatisfy({ $0.utf8.count <= 63 }), text.utf8.count <= 253 else { return nil }
+    self.init(text)
+  }
+
   /// The same name in lower case. Length octets are below 'A', so labels need no walk (RFC 4343 §3).
   var folded: Name { Name(wire: wire.map { 0x41...0x5A ~= $0 ? $0 | 0x20 : $0 }) }
 
