@@ -19,11 +19,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
   ],
   targets: [
-    .systemLibrary(name: "CLiburing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
-    .target(name: "CUring", dependencies: ["CLiburing"]),
-    .target(name: "CAtomics"),
-    .target(name: "Memory", swiftSettings: hot),
-    .executableTarget(name: "ringlet", dependencies: ["Memory", "CUring", "CAtomics"], swiftSettings: hot),
     .executableTarget(
       name: "standin",
       dependencies: [
@@ -33,5 +28,11 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
       path: "Tools/standin", swiftSettings: strict),
+    .systemLibrary(name: "CLiburing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
+    .target(name: "CUring", dependencies: ["CLiburing"]),
+    .target(name: "CAtomics"),
+    .target(name: "Memory", dependencies: ["CAtomics"], swiftSettings: hot),
+    .target(name: "Wire", dependencies: ["Memory"], swiftSettings: hot),
+    .executableTarget(name: "ringlet", dependencies: ["Memory", "Wire", "CUring", "CAtomics"], swiftSettings: hot),
   ]
 )
