@@ -8,6 +8,10 @@ let strict: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .erro
 /// without (Sources/README.md, 'Cross-module optimisation').
 let hot: [SwiftSetting] = strict + [.unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))]
 
+/// The programs that ship carry Swift's runtime. Only the link differs: `--static-swift-stdlib` would change every
+/// compile command and so build everything twice, for the tests need the dynamic runtime (Testing has no other).
+let shipped: [LinkerSetting] = [.unsafeFlags(["-static-stdlib"])]
+
 let package = Package(
   name: "ringlet",
   products: [
@@ -33,6 +37,8 @@ let package = Package(
     .target(name: "CAtomics"),
     .target(name: "Memory", dependencies: ["CAtomics"], swiftSettings: hot),
     .target(name: "Wire", dependencies: ["Memory"], swiftSettings: hot),
-    .executableTarget(name: "ringlet", dependencies: ["Memory", "Wire", "CUring", "CAtomics"], swiftSettings: hot),
+    .executableTarget(
+      name: "ringlet", dependencies: ["Memory", "Wire", "CUring", "CAtomics"], swiftSettings: hot,
+      linkerSettings: shipped),
   ]
 )
