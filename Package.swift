@@ -37,8 +37,17 @@ let package = Package(
     .target(name: "CAtomics"),
     .target(name: "Memory", dependencies: ["CAtomics"], swiftSettings: hot),
     .target(name: "Wire", dependencies: ["Memory"], swiftSettings: hot),
+    .target(name: "Cache", dependencies: ["Memory", "CAtomics"], swiftSettings: hot),
+    .target(name: "Upstream", dependencies: ["Memory", "Wire"], swiftSettings: hot),
+    .target(name: "Engine", dependencies: ["Memory", "Wire", "Cache", "Upstream"], swiftSettings: hot),
+    .target(name: "Uring", dependencies: ["Memory", "Upstream", "Engine", "CUring"], swiftSettings: hot),
+    .target(name: "Corefile", swiftSettings: strict),
+    .target(name: "Control", dependencies: ["Corefile", "Engine", "Memory"], swiftSettings: strict),
     .executableTarget(
-      name: "ringlet", dependencies: ["Memory", "Wire", "CUring", "CAtomics"], swiftSettings: hot,
+      name: "ringlet", dependencies: ["Memory", "Engine", "Uring", "Control", "Corefile"], swiftSettings: hot,
       linkerSettings: shipped),
+    .target(name: "MallocCount", path: "Tests/MallocCount"),
+    .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
+    .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
   ]
 )

@@ -5,7 +5,7 @@
 /// message = 8 bytes (its length) + its bytes, padded to 8; length all ones: the rest up to the end is unused
 /// ```
 /// Positions only grow; an address is a position modulo the size. A full queue refuses, and the producer counts that.
-public struct ByteQueue: Sendable {
+public struct ByteQueue: BitwiseCopyable, Sendable {
   private let control: Bytes
   private let data: Bytes
   private static let filler = UInt64.max
@@ -21,9 +21,9 @@ public struct ByteQueue: Sendable {
     precondition(data.count & 7 == 0 && data.count >= 64)
   }
 
-  /// Producer: appends `first` followed by `second` as one message. False: no room.
-  public func push(_ first: Bytes, _ second: Bytes) -> Bool {
-    let length = first.count &+ second.count
+  /// Producer: appends a value and the bytes that belong to it as one message. False: no room.
+  public func push<Value: BitwiseCopyable>(_ value: Value, _ bytes: Bytes) -> Bool {
+    let length = MemoryLayout<Value>.size &+ bytes.count
     let needed = 8 &+ (length &+ 7) & ~7
     var at = control.loadRelaxed(0)
     let read = control.loadAcquire(64)
@@ -37,8 +37,8 @@ public struct ByteQueue: Sendable {
     }
     let offset = Int(at % size)
     data.storeRelaxed(UInt64(length), at: offset)
-    data.copy(first, at: offset &+ 8)
-    data.copy(second, at: offset &+ 8 &+ first.count)
+    data.store(value, at: offset &+ 8)
+    data.copy(bytes, at: offset &+ 8 &+ MemoryLayout<Value>.size)
     control.storeRelease(at &+ UInt64(needed), at: 0)
     return true
   }

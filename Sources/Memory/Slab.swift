@@ -45,16 +45,16 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     UInt(bitPattern: index) < UInt(bitPattern: touched) && links.bytes.u32(index &* 4) == Self.taken
   }
 
-  /// The element at an index that is taken.
+  /// The element at an index that is taken. (Addressors, because a `_modify` that is not inlined allocates a frame.)
   public subscript(index: Int) -> Element {
-    @inline(__always) unsafeAddress {
-      precondition(isTaken(index))
-      return unsafe UnsafePointer(pointer + index)
-    }
-    @inline(__always) unsafeMutableAddress {
-      precondition(isTaken(index))
-      return unsafe pointer + index
-    }
+    @inline(__always) unsafeAddress { unsafe UnsafePointer(address(index)) }
+    @inline(__always) unsafeMutableAddress { unsafe address(index) }
+  }
+
+  /// Valid as long as the index stays taken.
+  @inline(__always) @unsafe public func address(_ index: Int) -> UnsafeMutablePointer<Element> {
+    precondition(isTaken(index))
+    return unsafe pointer + index
   }
 
   // The region holds `capacity` elements, is aligned to a page, and elements are trivial: binding it for good is sound.

@@ -14,6 +14,16 @@ public struct EDNS: Sendable {
   /// Options in one OPT beyond this many are an attack on the reader (Unbound CVE-2026-41292).
   static let maxOptions = 32
 
+  /// What a client's OPT said, without its options.
+  public init(udpSize: UInt16, dnssecOK: Bool) {
+    self.udpSize = udpSize
+    self.dnssecOK = dnssecOK
+    extendedRcode = 0
+    version = 0
+    options = 0
+    optionsLength = 0
+  }
+
   /// The OPT of `record`; nil if its owner is not the root, or its options do not fill it exactly.
   public init?(_ message: Bytes, _ record: Record) {
     guard message[record.owner] == 0 else { return nil }

@@ -67,7 +67,7 @@ extension Name {
 
 /// Which letters of a name a client wrote in upper case: one bit per octet. With the folded name it is the client's
 /// own spelling, so a waiting question keeps 32 bytes rather than 255 (0x20 mixing, draft-vixie-dnsext-dns0x20).
-public struct Spelling: Sendable {
+public struct Spelling: BitwiseCopyable, Sendable {
   var bits: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
   /// All lower case.

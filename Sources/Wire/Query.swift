@@ -10,6 +10,15 @@ public struct Query: Sendable {
   public let recordClass: UInt16
   public let edns: EDNS?
 
+  public init(id: UInt16, flags: UInt16, nameLength: Int, type: UInt16, recordClass: UInt16, edns: EDNS?) {
+    self.id = id
+    self.flags = flags
+    self.nameLength = nameLength
+    self.type = type
+    self.recordClass = recordClass
+    self.edns = edns
+  }
+
   /// Offset after the question: where a reply's records start.
   public var questionEnd: Int { Header.length &+ nameLength &+ 4 }
   public var dnssecOK: Bool { edns?.dnssecOK ?? false }

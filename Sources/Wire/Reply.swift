@@ -31,9 +31,9 @@ public enum Reply {
   ///
   /// `message` is the whole buffer, `limit` bytes or more of it; header and question of the query stand at its front.
   /// `options` are those that the reply echoes: see `EDNS.echoedOptions`, and read them before, for the records go
-  /// where the query's OPT is. All TTLs become `ttl` seconds.
+  /// where the query's OPT is. All TTLs become `ttl` seconds; nil leaves them.
   public static func write(
-    to message: Bytes, query: Query, response: Response, image: Bytes, ttlOffsets: Bytes, ttl: UInt32,
+    to message: Bytes, query: Query, response: Response, image: Bytes, ttlOffsets: Bytes, ttl: UInt32?,
     limit: Int, options: Bytes
   ) -> Int {
     let start = query.questionEnd
@@ -48,10 +48,10 @@ public enum Reply {
       }
     }
     message.copy(image.slice(0, length), at: start)
-    var index = 0
+    var index = ttl == nil ? ttlOffsets.count : 0
     while index < ttlOffsets.count {
       let offset = Int(ttlOffsets.u16(index))
-      if offset < length { message.set(u32: ttl, at: start &+ offset) }
+      if offset < length { message.set(u32: ttl ?? 0, at: start &+ offset) }
       index &+= 2
     }
     message.setHeader(
@@ -63,7 +63,7 @@ public enum Reply {
   /// A reply without records: the question and a response code.
   public static func error(to message: Bytes, query: Query, rcode: UInt16, options: Bytes) -> Int {
     message.setHeader(
-      flags: flags(query, kept: Header.ra, rcode: rcode), questions: 1, answers: 0, authorities: 0,
+      flags: flags(query, kept: 0, rcode: rcode), questions: 1, answers: 0, authorities: 0,
       additionals: query.edns == nil ? 0 : 1)
     return finish(message, query, at: query.questionEnd, rcode: rcode, options: options)
   }

@@ -15,6 +15,8 @@ public struct Response: Sendable {
   /// An SOA in the authority section whose owner is the last name of the CNAME chain or an ancestor of it.
   public var hasSOA = false
 
+  public init() {}
+
   public var isTruncated: Bool { flags & Header.tc != 0 }
 
   /// NOERROR without an answer for the type asked, but with an SOA, or NXDOMAIN (RFC 2308 §2).
