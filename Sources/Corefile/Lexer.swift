@@ -39,7 +39,7 @@ struct Lexer {
       switch state {
       case .text:
         if scalar == "\r" { continue }
-        if scalar == "#" || scalar.properties.isWhitespace {
+        if scalar == "#" || isSpace(scalar) {
           if !word.isEmpty { try endWord(isQuoted: false) }
           if scalar == "#" { state = .comment }
         } else {
@@ -81,4 +81,9 @@ struct Lexer {
       Token(text: text, kind: kind, startsLine: wordLine > lastLine, isQuoted: isQuoted, location: location))
     lastLine = line
   }
+}
+
+/// Unicode's White_Space; looking the property up costs more than the rest of the lexer, so ASCII does without.
+func isSpace(_ scalar: Unicode.Scalar) -> Bool {
+  scalar.isASCII ? scalar == " " || (9...13).contains(scalar.value) : scalar.properties.isWhitespace
 }
