@@ -83,7 +83,7 @@ struct Lexer {
   }
 }
 
-/// Unicode's White_Space; looking the property up costs more than the rest of the lexer, so ASCII does without.
+/// Unicode's White_Space, as Go's lexer has it; ASCII does without the look-up.
 func isSpace(_ scalar: Unicode.Scalar) -> Bool {
   scalar.isASCII ? scalar == " " || (9...13).contains(scalar.value) : scalar.properties.isWhitespace
 }
