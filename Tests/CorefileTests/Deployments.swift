@@ -116,6 +116,7 @@ enum Deployments {
         }
         prometheus :9253
         health 169.254.20.10:3989
+        dns64 64:ff9b::/96
       }
       .:53 {
         errors
@@ -180,6 +181,9 @@ enum Deployments {
           }
           prometheus :9253
           health :8080
+          template IN AAAA {
+            rcode NOERROR
+          }
           }
       .:53 {
           errors

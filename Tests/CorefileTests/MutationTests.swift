@@ -19,6 +19,53 @@ import Testing
     "::/1 ", "9999999999999999999", "-1", "tls://", "%", ":", "[", "]", "\u{0}", "é", "1h", "0", "a..b", "*",
   ].map { Array($0.utf8) }
 
+  /// The directives and options that no deployment has.
+  private static let rare = """
+    (tail) {
+      timeouts {
+        read 10
+        idle 1h30m
+      }
+      bufsize 1232
+    }
+    a.example, 10.0.0.0/15,
+    2001:db8::/30:54 {
+      import tail
+      bind lo eth0 {
+        except ::1
+      }
+      log . "{combined} {/k/pod}" {
+        class denial
+      }
+      hosts /etc/hosts a {
+        10.0.0.1 a.example b
+        fe80::1%eth0 c
+        ttl 60
+        fallthrough
+      }
+      loadbalance weighted w {
+        reload 1m
+        prefer 10.0.0.0/8 ::/0
+      }
+      rewrite continue name regex (.*)\\.a {1}.b answer name (.*)\\.b {1}.a value x y
+      rewrite stop edns0 local set 0xffee 0x61ff revert
+      rewrite ttl suffix a 30-60
+      rewrite cname exact a b
+      template ANY A b {
+        match "^(?P<x>[0-9]*)[.]"
+        answer "{{ .Name }} 60 IN A 10.0.0.{{ .Group.x }} {{ index .Match 1 }}"
+        ederror 21 "not here"
+        fallthrough
+      }
+      forward . tls://9.9.9.9%dns.quad9.net:853 [2001:db8::1%x]:54 {
+        tls a b c
+        health_check 0.5s no_rec domain a.b
+        failover SERVFAIL REFUSED
+        next NXDOMAIN
+      }
+    }
+    """
+
   private static func mutate(_ bytes: [UInt8], _ dice: inout Dice) -> [UInt8] {
     var bytes = bytes
     for _ in 0..<Int.random(in: 1...4, using: &dice) {
@@ -40,7 +87,8 @@ import Testing
     let environment = Environment(
       variables: ["X": "{ } \" #"],
       files: ["a": "import b\nerrors", "b": "import a", "/etc/resolv.conf": "nameserver 10.0.0.1"])
-    let seeds = Deployments.all.map { Array($0.text.utf8) }
+    let seeds = (Deployments.all.map(\.text) + [MutationTests.rare]).map { Array($0.utf8) }
+    #expect(refusal(MutationTests.rare, environment: environment) == nil)
     var dice = Dice(state: seed)
     var accepted = 0
     for round in 0..<10_000 {
