@@ -35,10 +35,11 @@ public struct Layout: Sendable {
 
   // Places in words from the start.
 
-  /// The facts, written once: magic, version, secret, size, slots, zones, log sizes.
+  /// The facts, written once: magic, version, secret, size, slots, zones; then start, size and mask of each log.
   static let magic: UInt64 = 0x5249_4E47_4C45_5431  // "RINGLET1"
   static let version: UInt64 = 1
 
+  static let logFactsAt = 8
   /// The logs' tails and heads have a cache line each: every lookup reads a tail, and only the writer reads heads.
   static let tailsAt = 64
   static let headsAt = 72
@@ -64,6 +65,12 @@ public struct Layout: Sendable {
     memory.set(relaxed: UInt64(size), at: 4)
     memory.set(relaxed: UInt64(slots), at: 5)
     memory.set(relaxed: UInt64(zones), at: 6)
-    for log in 0..<4 { memory.set(relaxed: UInt64(logWords[log]), at: 8 + log) }
+    for log in 0..<4 {
+      var lap: UInt64 = 1
+      while lap < UInt64(logWords[log]) { lap *= 2 }
+      memory.set(relaxed: UInt64(logAt(log)), at: Layout.logFactsAt + 4 * log)
+      memory.set(relaxed: UInt64(logWords[log]), at: Layout.logFactsAt + 4 * log + 1)
+      memory.set(relaxed: lap - 1, at: Layout.logFactsAt + 4 * log + 2)
+    }
   }
 }

@@ -14,6 +14,17 @@ package struct Log: Sendable {
   let cursors: Words
   package let name: LogName
 
+  /// The facts come from the header page, whose line of them stays in every reader's cache. (As an array in the reader
+  /// they cost it more: the compiler copies an InlineArray to index it.)
+  init(_ memory: Words, _ name: LogName) {
+    let facts = Layout.logFactsAt &+ 4 &* name.index
+    words = memory.slice(
+      Int(truncatingIfNeeded: memory.relaxed(facts)), Int(truncatingIfNeeded: memory.relaxed(facts &+ 1)))
+    mask = memory.relaxed(facts &+ 2)
+    cursors = memory.slice(Layout.tailsAt, 16)
+    self.name = name
+  }
+
   /// First position of the live part. Readers look at it after they copied.
   package var tail: UInt64 { cursors.relaxed(name.index) }
   /// Where the next entry goes. The owner's.
