@@ -15,8 +15,9 @@ public struct Layout: Sendable {
   public static var minimumStore: Int { 4096 }
 
   /// `success` and `denial` are bytes of log (`minimumStore`...2^40), a tenth of each for probation; `entries` is how
-  /// many answers are expected at once (1...2^32), for which twice as many slots are kept (at 4 of 8 slots used on average, one
-  /// insert in 60 meets a full bucket); `zones` is 1...65,536; `secret` is what the caller hashes names with.
+  /// many answers are expected at once (1...2^32), for which at least twice as many slots are kept (with 4 of 8 used on
+  /// average, one new name in 20 finds its bucket full); `zones` is 1...65,536; `secret` is what the caller hashes names
+  /// with.
   public init(success: Int, denial: Int, entries: Int, zones: Int, secret: (UInt64, UInt64)) {
     let sizes = Layout.minimumStore...(1 << 40)
     precondition(sizes.contains(success) && sizes.contains(denial))

@@ -5,8 +5,8 @@ import Memory
 ///
 /// Word `position & mask` of the log is where a position lies: each lap starts at a multiple of a power of two that is
 /// no smaller than the log, and skips what the log lacks. (`position % size` would cost a reader a division.)
-/// 46 bits wrap after 2^49 bytes written, or some weeks of a saturated link, and then nothing happens: every slot of the index points
-/// between tail and head, for eviction clears the slot, so a difference taken in 46 bits is exact.
+/// 46 bits wrap after 2^49 bytes written (five days of answers at 10 Gbit/s), and then nothing happens: every slot of
+/// the index points between tail and head, for eviction clears the slot, so a difference taken in 46 bits is exact.
 package struct Log: Sendable {
   package let words: Words
   let mask: UInt64
