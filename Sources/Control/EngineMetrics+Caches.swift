@@ -26,8 +26,8 @@ extension EngineMetrics {
       requests &+= hits
       if hits > 0 {
         out.counter(
-          "coredns_cache_hits_total", "The count of cache hits.",
-          ["server": server, "type": name, "zones": label, "view": ""], Double(hits))
+          "coredns_cache_hits_total", Double(hits), help: "The count of cache hits.",
+          labels: ["server": server, "type": name, "zones": label, "view": ""])
       }
       addStore(store, name, of: zones, label, server, to: &out)
     }
@@ -39,7 +39,9 @@ extension EngineMetrics {
         total(Counters.Query.drops)
       ),
     ] where count > 0 {
-      out.counter(name, help, ["server": server, "zones": label, "view": ""], Double(count))
+      out.counter(
+        name, Double(count), help: help,
+        labels: ["server": server, "zones": label, "view": ""])
     }
   }
 
@@ -56,13 +58,13 @@ extension EngineMetrics {
     }
     if entries > 0 {
       out.gauge(
-        "coredns_cache_entries", "The number of elements in the cache.",
-        ["server": server, "type": name, "zones": label, "view": ""], Double(entries))
+        "coredns_cache_entries", Double(entries), help: "The number of elements in the cache.",
+        labels: ["server": server, "type": name, "zones": label, "view": ""])
     }
     if evictions > 0 {
       out.counter(
-        "coredns_cache_evictions_total", "The count of cache evictions.",
-        ["server": server, "type": name, "zones": label, "view": ""], Double(evictions))
+        "coredns_cache_evictions_total", Double(evictions), help: "The count of cache evictions.",
+        labels: ["server": server, "type": name, "zones": label, "view": ""])
     }
   }
 }

@@ -18,19 +18,18 @@ extension EngineMetrics {
           let count = total(index, word + transport)
           guard count > 0 else { continue }
           out.counter(
-            name, help, ["proxy_name": "forward", "to": upstream.label, "proto": Self.transports[transport]],
-            Double(count))
+            name, Double(count), help: help,
+            labels: ["proxy_name": "forward", "to": upstream.label, "proto": Self.transports[transport]])
         }
       }
       let isUp = counters.contains { $0.read(upstream: index, Counters.Exchange.isUp) == 1 }
       out.gauge(
-        "ringlet_upstream_up", "1 unless every shard holds the upstream for down.", ["to": upstream.label],
-        isUp ? 1 : 0)
+        "ringlet_upstream_up", isUp ? 1 : 0, help: "1 unless every shard holds the upstream for down.",
+        labels: ["to": upstream.label])
     }
     out.counter(
-      "coredns_forward_max_concurrent_rejects_total",
-      "Counter of the number of queries rejected because the concurrent queries were at maximum.", [:],
-      Double(total(.concurrencyRejects)))
+      "coredns_forward_max_concurrent_rejects_total", Double(total(.concurrencyRejects)),
+      help: "Counter of the number of queries rejected because the concurrent queries were at maximum.")
   }
 
   private func addDurations(_ upstream: Int, _ label: String, to out: inout Exposition) {
@@ -39,11 +38,12 @@ extension EngineMetrics {
       let counts = (0...Buckets.durations).map { total(upstream, row + $0) }
       guard counts.contains(where: { $0 > 0 }) else { continue }
       out.histogram(
-        "coredns_proxy_request_duration_seconds", "Histogram of the time each request took.",
-        ["proxy_name": "forward", "to": label, "rcode": rcodeLabel(rcode)],
+        "coredns_proxy_request_duration_seconds",
         Histogram(
           bounds: Histogram.timeBounds, counts: counts,
-          sum: Double(total(upstream, row + Buckets.durations + 1)) * 1e-9))
+          sum: Double(total(upstream, row + Buckets.durations + 1)) * 1e-9),
+        help: "Histogram of the time each request took.",
+        labels: ["proxy_name": "forward", "to": label, "rcode": rcodeLabel(rcode)])
     }
   }
 
@@ -65,7 +65,9 @@ extension EngineMetrics {
         ("ringlet_timeouts_total", "Questions that got SERVFAIL for want of an answer.", .timeouts),
         ("ringlet_receive_rearms_total", "Times that receiving stopped for want of buffers.", .buffersExhausted),
       ] {
-        out.counter(name, help, ["shard": "\(shard)"], Double(counters.read(word)))
+        out.counter(
+          name, Double(counters.read(word)), help: help,
+          labels: ["shard": "\(shard)"])
       }
     }
     for (reason, word) in [
@@ -73,14 +75,15 @@ extension EngineMetrics {
       ("questions", .refusedQuestions), ("mailbox", .refusedMail), ("streams", .streamsRefused),
     ] {
       out.counter(
-        "ringlet_dropped_total", "Queries without an answer, or with SERVFAIL, for want of room.", ["reason": reason],
-        Double(total(word)))
+        "ringlet_dropped_total", Double(total(word)),
+        help: "Queries without an answer, or with SERVFAIL, for want of room.",
+        labels: ["reason": reason])
     }
     out.counter(
-      "ringlet_log_events_lost_total", "Log lines given up because the log could not keep up.", [:],
-      Double(total(.eventsLost)))
+      "ringlet_log_events_lost_total", Double(total(.eventsLost)),
+      help: "Log lines given up because the log could not keep up.")
     out.counter(
-      "ringlet_cache_refused_total", "Answers not kept: too large, or no room in their bucket.", [:],
-      Double(total(.insertsRefused)))
+      "ringlet_cache_refused_total", Double(total(.insertsRefused)),
+      help: "Answers not kept: too large, or no room in their bucket.")
   }
 }

@@ -57,11 +57,12 @@ public struct EngineMetrics: Sendable {
           let count = block[Counters.Query.requests + (transport * 2 + family) * Counters.Query.types + type]
           guard count > 0 else { continue }
           out.counter(
-            "coredns_dns_requests_total", "Counter of DNS requests made per zone, protocol and family.",
-            [
+            "coredns_dns_requests_total", Double(count),
+            help: "Counter of DNS requests made per zone, protocol and family.",
+            labels: [
               "server": server, "zone": zone, "view": "", "proto": Self.transports[transport],
               "family": "\(family + 1)", "type": name,
-            ], Double(count))
+            ])
         }
       }
     }
@@ -69,21 +70,23 @@ public struct EngineMetrics: Sendable {
       let count = block[Counters.Query.responses + rcode]
       guard count > 0 else { continue }
       out.counter(
-        "coredns_dns_responses_total", "Counter of response status codes.",
-        [
+        "coredns_dns_responses_total", Double(count), help: "Counter of response status codes.",
+        labels: [
           "server": server, "zone": zone, "view": "", "rcode": rcodeLabel(rcode),
           "plugin": pluginLabel(block.zone),
-        ], Double(count))
+        ])
     }
     if block[Counters.Query.dnssecOK] > 0 {
       out.counter(
-        "coredns_dns_do_requests_total", "Counter of DNS requests with DO bit set per zone.",
-        ["server": server, "zone": zone, "view": ""], Double(block[Counters.Query.dnssecOK]))
+        "coredns_dns_do_requests_total", Double(block[Counters.Query.dnssecOK]),
+        help: "Counter of DNS requests with DO bit set per zone.",
+        labels: ["server": server, "zone": zone, "view": ""])
     }
     if let durations = block.histogram(Counters.Query.durations, bounds: Histogram.timeBounds, unit: 1e-9) {
       out.histogram(
-        "coredns_dns_request_duration_seconds", "Histogram of the time (in seconds) each request took per zone.",
-        ["server": server, "zone": zone, "view": ""], durations)
+        "coredns_dns_request_duration_seconds", durations,
+        help: "Histogram of the time (in seconds) each request took per zone.",
+        labels: ["server": server, "zone": zone, "view": ""])
     }
   }
 
@@ -108,7 +111,8 @@ public struct EngineMetrics: Sendable {
         let start = word + transport * Counters.Query.sizeWords
         guard let sizes = block.histogram(start, bounds: Histogram.sizeBounds, unit: 1) else { continue }
         out.histogram(
-          name, help, ["server": server, "zone": zone, "view": "", "proto": Self.transports[transport]], sizes)
+          name, sizes, help: help,
+          labels: ["server": server, "zone": zone, "view": "", "proto": Self.transports[transport]])
       }
     }
   }

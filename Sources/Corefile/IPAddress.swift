@@ -12,7 +12,7 @@ public struct IPAddress: Hashable, Sendable {
   }
 
   /// `bytes` are 4 or 16.
-  init(bytes: [UInt8], scope: String?) {
+  public init(bytes: [UInt8], scope: String? = nil) {
     self.bytes = bytes
     self.scope = scope
   }

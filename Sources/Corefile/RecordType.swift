@@ -13,6 +13,9 @@ public struct RecordType: Hashable, Sendable {
     self.value = value
   }
 
+  /// `AAAA`; `TYPE65280` for one without a name (RFC 3597 section 5).
+  public var name: String { RecordType.names.first { $0.value == value }?.key ?? "TYPE\(value)" }
+
   private static let names: [String: UInt16] = [
     "A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "RP": 17, "AFSDB": 18,
     "SIG": 24, "KEY": 25, "AAAA": 28, "LOC": 29, "SRV": 33, "NAPTR": 35, "KX": 36, "CERT": 37, "DNAME": 39, "OPT": 41,

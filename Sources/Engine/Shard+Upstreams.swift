@@ -307,10 +307,13 @@ extension Shard where R: ~Copyable {
   /// Gives up a connection; its questions go elsewhere.
   mutating func lose(_ connection: Int, failed: Bool) {
     let upstream = pool.connections[connection].upstream
+    let wasConnecting = pool.connections[connection].state == .connecting
     pool.close(connection, failed: failed, now: now)
     counters.setUp(upstream: upstream, !pool.upstream(upstream).failing)
     while let question = pool.oldest(on: connection) {
       pool.withdraw(question, questions: &questions)
+      // What never left was not sent: it may wait for the upstream's return as long as its deadline allows.
+      if wasConnecting { pool.unsend(question, questions: &questions) }
       retry(question)
     }
     if links[connection].operations > 0 { ring.cancel(links[connection].handle) }

@@ -173,6 +173,9 @@ public struct Pool: ~Copyable {
     questions[question].connection = Question.unsent
   }
 
+  /// Takes back the count of a send that never reached the wire.
+  public func unsend(_ question: Int, questions: inout Questions) { questions[question].sends &-= 1 }
+
   /// Puts a question aside until a connection can take it.
   public mutating func wait(_ question: Int, questions: inout Questions) {
     withdraw(question, questions: &questions)
