@@ -73,6 +73,7 @@ class Peer:
         self.accepted = 0
         self.open = 0
         self.most_open = 0
+        self._errors = []
         self._counts = {}
         self._tasks = set()
         self._loop = asyncio.new_event_loop()
@@ -91,15 +92,19 @@ class Peer:
         return [a for a in list(self.asked) if a.name.lower() == name.lower() and transport in (None, a.transport)]
 
     def stop(self):
+        """Ends the peer; raises what a script raised."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(5)
+        for error in self._errors:
+            raise error
 
     def _main(self):
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._serve())
         self._ready.set()
         self._loop.run_forever()
+        self._loop.set_exception_handler(lambda *_: None)  # of the tasks that end here
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._server.close()
@@ -117,11 +122,12 @@ class Peer:
         self.most_open = max(self.most_open, self.open)
         number = self.accepted
         source = writer.get_extra_info("peername")
+        send = lambda data: None if writer.transport.is_closing() else writer.write(data)
         try:
             while True:
                 (length,) = struct.unpack("!H", await reader.readexactly(2))
                 raw = await reader.readexactly(length)
-                self._question(raw, "tcp", source, number, writer.write, lambda reset: _close(writer, reset))
+                self._question(raw, "tcp", source, number, send, lambda reset: _close(writer, reset))
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -136,7 +142,12 @@ class Peer:
         self.asked.append(asked)
         task = self._loop.create_task(self.script(asked))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task):
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception():
+            self._errors.append(task.exception())
 
 
 class _Datagrams(asyncio.DatagramProtocol):
