@@ -93,6 +93,11 @@ class Exchange:
     def reply(self):
         return dnswire.decode(self.replies[0]) if self.replies else None
 
+    @property
+    def rcodes(self):
+        """Of each reply: one, if all is well."""
+        return [dnswire.decode(reply).rcode for reply in self.replies]
+
 
 def ask_all(address, packets, timeout=6.0, linger=0.2):
     """Each packet from a UDP socket of its own, all at once. Goes on to read for `linger` after the last first reply, so

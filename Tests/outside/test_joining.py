@@ -37,10 +37,10 @@ class Joining(harness.OutsideCase):
 
     def check(self, exchange):
         """One reply, its own id, its own spelling, OPT as asked, the right address."""
-        self.assertEqual(len(exchange.replies), 1)
+        self.assertEqual(exchange.rcodes, [dnswire.NOERROR])
         sent, reply = dnswire.decode(exchange.packet), exchange.reply
         self.assertEqual((reply.id, reply.question_bytes), (sent.id, sent.question_bytes))
-        self.assertEqual((reply.rcode, reply.data(dnswire.A)), (dnswire.NOERROR, [peer.address_of(NAME)]))
+        self.assertEqual(reply.data(dnswire.A), [peer.address_of(NAME)])
         self.assertEqual(reply.edns and (reply.edns.size, reply.edns.options), sent.edns and (sent.edns.size, sent.edns.options))
 
     def test_one_question(self):
@@ -89,7 +89,7 @@ class Joining(harness.OutsideCase):
             packets.append(dnswire.query(NAME, id=n, flags=flags, edns=dnswire.opt(do=bool(n & 2))))
         for exchange in clients.ask_all(self.address, packets):
             sent = dnswire.decode(exchange.packet)
-            self.assertEqual(len(exchange.replies), 1)
+            self.assertEqual(exchange.rcodes, [dnswire.NOERROR])
             self.assertEqual(exchange.reply.flags & dnswire.CD, sent.flags & dnswire.CD)
             self.assertEqual(exchange.reply.edns.do, sent.edns.do)
         asked = {(bool(a.message.edns and a.message.edns.do), bool(a.message.flags & dnswire.CD)) for a in self.upstream.asked}
@@ -105,8 +105,7 @@ class Joining(harness.OutsideCase):
         self.start(silent)
         exchanges = clients.ask_all(self.address, self.queries())
         for exchange in exchanges:
-            self.assertEqual(len(exchange.replies), 1)
-            self.assertEqual(exchange.reply.rcode, dnswire.SERVFAIL)
+            self.assertEqual(exchange.rcodes, [dnswire.SERVFAIL])
             self.assertEqual(exchange.reply.id, dnswire.decode(exchange.packet).id)
         self.assertLess(max(e.took[0] for e in exchanges), 4.5)
         self.assertLessEqual(len(self.upstream.asked), 3)

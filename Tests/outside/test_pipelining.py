@@ -32,10 +32,10 @@ class PipeliningCase(harness.OutsideCase):
 
     def check(self, name, exchange):
         """One reply, and it is the right one."""
-        self.assertEqual(len(exchange.replies), 1, name)
+        self.assertEqual(exchange.rcodes, [dnswire.NOERROR], name)
         sent, reply = dnswire.decode(exchange.packet), exchange.reply
         self.assertEqual((reply.id, reply.question_bytes), (sent.id, sent.question_bytes), name)
-        self.assertEqual((reply.rcode, reply.data(dnswire.A)), (dnswire.NOERROR, [peer.address_of(name)]), name)
+        self.assertEqual(reply.data(dnswire.A), [peer.address_of(name)], name)
 
     def check_all(self, wanted, **options):
         for name, exchange in self.ask_names(wanted, **options).items():
@@ -43,8 +43,8 @@ class PipeliningCase(harness.OutsideCase):
 
     def check_servfail(self, name, exchange):
         """One reply, SERVFAIL without records, in time."""
-        self.assertEqual(len(exchange.replies), 1, name)
-        self.assertEqual((exchange.reply.rcode, exchange.reply.records), (dnswire.SERVFAIL, []), name)
+        self.assertEqual(exchange.rcodes, [dnswire.SERVFAIL], name)
+        self.assertEqual(exchange.reply.records, [], name)
         self.assertLess(exchange.took[0], BUDGET)
 
 
@@ -242,10 +242,8 @@ class Mismatch(PipeliningCase):
 
         self.start(exchange)
         for name, got in self.ask_names(names(2)).items():
-            self.assertEqual(len(got.replies), 1)
-            if got.reply.rcode == dnswire.SERVFAIL:
-                continue
-            self.check(name, got)
+            if got.rcodes != [dnswire.SERVFAIL]:
+                self.check(name, got)
 
     def test_always_wrong(self):
         """A peer that never gets it right: SERVFAIL within the budget, nothing poisoned in the cache."""

@@ -106,7 +106,7 @@ class UpstreamLoss(harness.OutsideCase):
             os.kill(pid, signal.SIGSTOP)
         exchanges = clients.ask_all(address, [dnswire.query(zone.service(n)) for n in range(100, 200)])
         for exchange in exchanges:
-            self.assertEqual((len(exchange.replies), exchange.reply.rcode), (1, dnswire.SERVFAIL))
+            self.assertEqual(exchange.rcodes, [dnswire.SERVFAIL])
             self.assertLess(exchange.took[0], BUDGET)
         for pid in everyone:
             os.kill(pid, signal.SIGCONT)
@@ -131,8 +131,8 @@ class UDPUpstream(harness.OutsideCase):
     def check(self, name, budget=BUDGET):
         """A right answer to one UDP client, once."""
         (exchange,) = clients.ask_all(self.address, [dnswire.query(name, id=77)], linger=0.1)
-        self.assertEqual(len(exchange.replies), 1, name)
-        self.assertEqual((exchange.reply.rcode, exchange.reply.data(dnswire.A)), (dnswire.NOERROR, [peer.address_of(name)]), name)
+        self.assertEqual(exchange.rcodes, [dnswire.NOERROR], name)
+        self.assertEqual((exchange.reply.id, exchange.reply.data(dnswire.A)), (77, [peer.address_of(name)]), name)
         self.assertLess(exchange.took[0], budget)
 
     def test_truncated(self):
@@ -167,7 +167,7 @@ class UDPUpstream(harness.OutsideCase):
 
         self.start(silent)
         (exchange,) = clients.ask_all(self.address, [dnswire.query("gone.svc.cluster.local")])
-        self.assertEqual((len(exchange.replies), exchange.reply.rcode), (1, dnswire.SERVFAIL))
+        self.assertEqual(exchange.rcodes, [dnswire.SERVFAIL])
         self.assertLess(exchange.took[0], BUDGET)
         self.assertLessEqual(len(self.upstream.asked), 3)
 
@@ -235,7 +235,7 @@ class UDPUpstream(harness.OutsideCase):
         """A port that answers with ICMP: SERVFAIL within the budget."""
         ringlet = self.start_ringlet(f"127.0.0.1:{harness.free_port()}", options="prefer_udp")
         (exchange,) = clients.ask_all(("127.0.0.1", ringlet.port), [dnswire.query("nobody.svc.cluster.local")])
-        self.assertEqual((len(exchange.replies), exchange.reply.rcode), (1, dnswire.SERVFAIL))
+        self.assertEqual(exchange.rcodes, [dnswire.SERVFAIL])
         self.assertLess(exchange.took[0], BUDGET)
 
     def test_protocol_followed(self):
