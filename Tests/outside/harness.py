@@ -252,7 +252,7 @@ class Nsd(Process):
 
     def stop(self):
         if self.alive():
-            self.kill()
+            self.end()
 
 
 @contextlib.contextmanager

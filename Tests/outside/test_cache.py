@@ -146,6 +146,17 @@ class WhatIsKept(CacheCase):
                 self.assertEqual(self.questions_for(f"{what}.{name}"), 0)
         self.assertEqual(len(self.upstream.asked), 7)
 
+    def test_thousand_names(self):
+        """A thousand names asked three times cost a thousand upstream questions, whichever shard is asked."""
+        for shards in (1, 2):
+            with self.subTest(shards=shards):
+                self.start(peer.answer_by_name, shards=shards)
+                packets = [dnswire.query(f"n{n}.svc.cluster.local", id=n) for n in range(1000)]
+                for _ in range(3):
+                    for exchange in clients.ask_all(self.address, packets, linger=0.05):
+                        self.assertEqual(exchange.reply.data(dnswire.A), [peer.address_of(dnswire.decode(exchange.packet).name)])
+                self.assertEqual(len(self.upstream.asked), 1000)
+
     def test_not_kept(self):
         """TC, REFUSED, FORMERR, NXDOMAIN without SOA: each question goes upstream, and the client gets what came."""
         self.start()
