@@ -7,7 +7,7 @@
 ///
 /// All raw loads and stores of the data path are in this file. Multi-byte integers are in network order
 /// (RFC 1035 §2.3.2) unless named `word`, which is eight bytes in host order.
-@safe @frozen public struct Bytes: @unchecked Sendable {
+@safe @frozen public struct Bytes: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let base: UnsafeMutableRawPointer
   public let count: Int
 
@@ -65,6 +65,17 @@
   @inlinable @inline(__always) public func set(word value: UInt64, at: Int) {
     check(at, 8)
     unsafe base.storeBytes(of: value, toByteOffset: at, as: UInt64.self)
+  }
+
+  /// A trivial value that `store` put at `at`.
+  @inlinable @inline(__always) public func load<Value: BitwiseCopyable>(_ type: Value.Type, at: Int) -> Value {
+    check(at, MemoryLayout<Value>.size)
+    return unsafe base.loadUnaligned(fromByteOffset: at, as: type)
+  }
+
+  @inlinable @inline(__always) public func store<Value: BitwiseCopyable>(_ value: Value, at: Int) {
+    check(at, MemoryLayout<Value>.size)
+    unsafe base.storeBytes(of: value, toByteOffset: at, as: Value.self)
   }
 
   /// The part from `from` on, `length` bytes long.
