@@ -1,4 +1,5 @@
 """DNS clients on raw sockets: one question, a thousand at once, a TCP connection."""
+
 import dataclasses
 import select
 import socket

@@ -3,6 +3,7 @@
 usage: comparing_client.py ADDRESS PORT SECONDS RATE; prints one line of JSON. A program of its own, so that it can run
 beside dnsperf in a network namespace.
 """
+
 import json
 import random
 import select
@@ -77,7 +78,11 @@ def main(address, port, seconds, rate):
                 break
             del waiting[key]
             lost += 1
-    print(json.dumps({"asked": asked, "answered": answered, "lost": lost, "slowest": slow, "faults": len(faults), "first": faults[:5]}))
+    print(
+        json.dumps(
+            {"asked": asked, "answered": answered, "lost": lost, "slowest": slow, "faults": len(faults), "first": faults[:5]}
+        )
+    )
 
 
 main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]))

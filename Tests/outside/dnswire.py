@@ -1,4 +1,5 @@
 """DNS messages as bytes, the little that the outside tests need; nothing here is shared with the server under test."""
+
 import dataclasses
 import struct
 

@@ -3,6 +3,7 @@
 Every process is ended by its own id, every wait has a bound, and nothing leaves loopback or a namespace of our own.
 Environment: RINGLET the binary (default .build/release/ringlet), RINGLET_QUICK=1 for shorter loads.
 """
+
 import collections
 import contextlib
 import functools
@@ -30,19 +31,24 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 _ports = iter(random.sample(range(20000, 32000), 12000))
+_reserved = []  # a socket for each port given away
 
 
-def free_port(address="127.0.0.1"):
-    """A port that neither UDP nor TCP uses, below the range from which the kernel gives ports to clients."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+def free_port():
+    """A port that neither UDP nor TCP uses on loopback, below the range from which the kernel gives ports to clients. An
+    abstract socket of the port's name keeps it from other test processes, for SO_REUSEPORT would let two servers share it."""
     for port in _ports:
-        with socket.socket(family, socket.SOCK_DGRAM) as udp, socket.socket(family, socket.SOCK_STREAM) as tcp:
+        mark = socket.socket(socket.AF_UNIX)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
             try:
-                udp.bind((address, port))
-                tcp.bind((address, port))
-                return port
+                mark.bind(f"\0ringlet-outside-{port}")
+                udp.bind(("127.0.0.1", port))
+                tcp.bind(("127.0.0.1", port))
             except OSError:
+                mark.close()
                 continue
+        _reserved.append(mark)
+        return port
     raise RuntimeError("no free port")
 
 
@@ -277,7 +283,9 @@ def network_namespace(resolv_conf=None):
 class Metrics:
     """One scrape in Prometheus text form."""
 
-    SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\.)*",?)*)\})? (\S+)(?: \d+)?')
+    SAMPLE = re.compile(
+        r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\.)*",?)*)\})? (\S+)(?: \d+)?'
+    )
     LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\.)*)"')
 
     def __init__(self, text):
@@ -334,7 +342,12 @@ def dnsperf(port, data, *options, address="127.0.0.1", netns=None, seconds=60):
     codes = re.search(r"Response codes:\s+(.*)", text)
     rcodes = {code: int(n) for code, n in re.findall(r"(\w+) (\d+) \(", codes.group(1) if codes else "")}
     return DnsperfResult(
-        int(number("Queries sent")), int(number("Queries completed")), int(number("Queries lost")), rcodes, number("Queries per second"), text
+        int(number("Queries sent")),
+        int(number("Queries completed")),
+        int(number("Queries lost")),
+        rcodes,
+        number("Queries per second"),
+        text,
     )
 
 
@@ -376,4 +389,4 @@ class OutsideCase(unittest.TestCase):
 
     def report(self, text):
         """A figure for the reader of the test's output."""
-        print(f"    {self.id().partition('.')[2]}: {text}", flush=True)
+        print(f"\n  figure {self.id().partition('.')[2]}: {text}", flush=True)

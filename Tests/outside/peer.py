@@ -3,6 +3,7 @@
 A test gives a coroutine `script(asked)`, run for each question. The default `answer_by_name` gives an address derived
 from the name, so that every answer can be checked by whoever asked.
 """
+
 import asyncio
 import dataclasses
 import hashlib

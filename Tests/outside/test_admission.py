@@ -1,4 +1,5 @@
 """What gets which answer before any cache: the ladder of spec a.6, byte for byte, and the rules of EDNS and truncation."""
+
 import struct
 
 import clients
@@ -17,7 +18,9 @@ async def sized_or_address(asked):
     kind, _, size = asked.name.split(".")[0].partition("-")
     if kind == "size":
         halves = int(size) // 2, int(size) - int(size) // 2
-        asked.send(asked.response(*[dnswire.record(asked.name, OPAQUE, 30, bytes([n]) * half) for n, half in enumerate(halves)]))
+        asked.send(
+            asked.response(*[dnswire.record(asked.name, OPAQUE, 30, bytes([n]) * half) for n, half in enumerate(halves)])
+        )
     else:
         asked.send(asked.address())
 
@@ -25,7 +28,10 @@ async def sized_or_address(asked):
 def shape(reply):
     """All of a reply but its TTLs, which a second between two replies may change."""
     message = dnswire.decode(reply)
-    records = [[(r.name, r.type, r.cls, r.rdata) for r in section] for section in (message.answers, message.authority, message.additional)]
+    records = [
+        [(r.name, r.type, r.cls, r.rdata) for r in section]
+        for section in (message.answers, message.authority, message.additional)
+    ]
     return message.id, message.flags, message.question_bytes, records, message.edns, message.size
 
 
@@ -110,7 +116,9 @@ class Ladder(AdmissionCase):
         for what, (counts, body) in bodies.items():
             for rd in (0, RD):
                 with self.subTest(what=what, rd=rd):
-                    self.assertEqual(self.both(dnswire.header(0x1234, rd, *counts) + body), dnswire.header(0x1234, QR | rd | FORMERR))
+                    self.assertEqual(
+                        self.both(dnswire.header(0x1234, rd, *counts) + body), dnswire.header(0x1234, QR | rd | FORMERR)
+                    )
 
     def test_records_in_query(self):
         """One record in each section of a query does no harm."""
@@ -156,7 +164,9 @@ class Ladder(AdmissionCase):
         }
         for what, (counts, body) in bodies.items():
             with self.subTest(what=what):
-                self.assertEqual(self.both(dnswire.header(9, RD, 1, *counts) + good + body), dnswire.header(9, QR | RD | FORMERR))
+                self.assertEqual(
+                    self.both(dnswire.header(9, RD, 1, *counts) + good + body), dnswire.header(9, QR | RD | FORMERR)
+                )
 
     def test_badvers(self):
         """EDNS version above 0: BADVERS, which is rcode 0 in the header and 1 in the OPT, whose size is 0."""
@@ -188,7 +198,9 @@ class Ladder(AdmissionCase):
         """With a forward on the listener other classes are asked upstream, and do not mix with IN in the cache."""
 
         async def by_class(asked):
-            asked.send(asked.response(dnswire.record(asked.name, dnswire.A, 30, bytes([asked.message.cls] * 4), cls=asked.message.cls)))
+            asked.send(
+                asked.response(dnswire.record(asked.name, dnswire.A, 30, bytes([asked.message.cls] * 4), cls=asked.message.cls))
+            )
 
         self.upstream.script = by_class
         for cls in (1, 3, 4, 1, 3, 4):
@@ -265,7 +277,15 @@ class Answers(AdmissionCase):
 
         self.upstream.script = flagged
         opt, opt_do = dnswire.opt(), dnswire.opt(do=True)
-        for flags, edns, ad in ((RD, None, 0), (0, None, 0), (RD | AD, None, AD), (RD, opt, 0), (RD, opt_do, AD), (RD | CD, None, 0), (RD | CD | AD, None, AD)):
+        for flags, edns, ad in (
+            (RD, None, 0),
+            (0, None, 0),
+            (RD | AD, None, AD),
+            (RD, opt, 0),
+            (RD, opt_do, AD),
+            (RD | CD, None, 0),
+            (RD | CD | AD, None, AD),
+        ):
             key = f"f{flags}-{bool(edns)}-{edns == opt_do}.svc.cluster.local"
             for aa in (0, AA):
                 with self.subTest(flags=hex(flags), edns=edns, hit=bool(aa)):
@@ -302,7 +322,9 @@ class EDNS(AdmissionCase):
     def test_options_are_not_cached(self):
         """One client's cookie never reaches another."""
         self.reply_opt(dnswire.opt(options=dnswire.option(10, b"cookie-1")))
-        self.assertEqual(self.reply_opt(dnswire.opt(options=dnswire.option(10, b"cookie-2"))).options, dnswire.option(10, b"cookie-2"))
+        self.assertEqual(
+            self.reply_opt(dnswire.opt(options=dnswire.option(10, b"cookie-2"))).options, dnswire.option(10, b"cookie-2")
+        )
         self.assertEqual(self.reply_opt(dnswire.opt()).options, b"")
 
     def test_unknown_flags(self):
@@ -319,7 +341,13 @@ class Truncation(AdmissionCase):
 
     def test_boundary(self):
         """At the limit an answer goes whole; one octet more and it is cut before a record, with TC, within the limit."""
-        for edns, limit in ((None, 512), (dnswire.opt(0), 512), (dnswire.opt(512), 512), (dnswire.opt(700), 700), (dnswire.opt(1232), 1232)):
+        for edns, limit in (
+            (None, 512),
+            (dnswire.opt(0), 512),
+            (dnswire.opt(512), 512),
+            (dnswire.opt(700), 700),
+            (dnswire.opt(1232), 1232),
+        ):
             overhead = len(clients.ask_tcp(self.address, dnswire.query("size-0000.svc.cluster.local", OPAQUE, edns=edns)))
             for over in (-2, -1, 0, 1, 2):
                 packet = dnswire.query(f"size-{limit - overhead + over:04}.svc.cluster.local", OPAQUE, edns=edns)
@@ -356,7 +384,9 @@ class Truncation(AdmissionCase):
             reply = dnswire.decode(clients.ask(self.address, dnswire.query(NAME, OPAQUE, edns=edns)))
             self.assertTrue(reply.flags & TC)
             self.assertEqual(reply.records, [])
-        self.assertEqual(dnswire.decode(clients.ask_tcp(self.address, dnswire.query(NAME, OPAQUE))).data(OPAQUE), [bytes(60000)])
+        self.assertEqual(
+            dnswire.decode(clients.ask_tcp(self.address, dnswire.query(NAME, OPAQUE))).data(OPAQUE), [bytes(60000)]
+        )
 
     def test_additional_left_out(self):
         """What does not fit of the additional section is left out without TC, for the answer is whole (RFC 2181 §9)."""

@@ -1,4 +1,5 @@
 """What is kept, for how long, and with which TTL (spec plugins.md, cache)."""
+
 import time
 
 import clients
@@ -20,7 +21,14 @@ class CacheCase(harness.OutsideCase):
         self.address = ("127.0.0.1", ringlet.port)
 
     async def scripted(self, asked):
-        asked.send(asked.response(*self.answers.get("an", ()), authority=self.answers.get("ns", ()), additional=self.answers.get("ar", ()), **self.answers.get("how", {})))
+        asked.send(
+            asked.response(
+                *self.answers.get("an", ()),
+                authority=self.answers.get("ns", ()),
+                additional=self.answers.get("ar", ()),
+                **self.answers.get("how", {}),
+            )
+        )
 
     def ask(self, name="a.svc.cluster.local", type=dnswire.A, **options):
         return dnswire.decode(clients.ask(self.address, dnswire.query(name, type, **options)))
@@ -51,7 +59,11 @@ class TTLs(CacheCase):
         name = "min.svc.cluster.local"
         for tag, records, expected in (
             ("an", {"an": [address(name, 25), address(name, 20, 2)]}, 20),
-            ("ns", {"an": [address(name, 25)], "ns": [dnswire.record(ZONE, dnswire.NS, 15, dnswire.name("ns.dns.cluster.local"))]}, 15),
+            (
+                "ns",
+                {"an": [address(name, 25)], "ns": [dnswire.record(ZONE, dnswire.NS, 15, dnswire.name("ns.dns.cluster.local"))]},
+                15,
+            ),
             ("ar", {"an": [address(name, 25)], "ar": [address("x.cluster.local", 10)]}, 10),
         ):
             self.upstream_answers(**records)
@@ -63,7 +75,18 @@ class TTLs(CacheCase):
     def test_bounds(self):
         """A TTL is at most the configured cap, and at least 5 s by default; one with its top bit set counts as 0 (RFC 2181)."""
         self.start(cache="cache {\n        success 9984 30\n        denial 9984 10\n    }")
-        for ttl, expected in ((31, 30), (86400, 30), (30, 30), (29, 29), (6, 6), (5, 5), (4, 5), (0, 5), (0x80000001, 5), (0x7FFFFFFF, 30)):
+        for ttl, expected in (
+            (31, 30),
+            (86400, 30),
+            (30, 30),
+            (29, 29),
+            (6, 6),
+            (5, 5),
+            (4, 5),
+            (0, 5),
+            (0x80000001, 5),
+            (0x7FFFFFFF, 30),
+        ):
             with self.subTest(ttl=ttl):
                 name = f"t{ttl}.svc.cluster.local"
                 self.upstream_answers([address(name, ttl)])
@@ -154,7 +177,9 @@ class WhatIsKept(CacheCase):
                 packets = [dnswire.query(f"n{n}.svc.cluster.local", id=n) for n in range(1000)]
                 for _ in range(3):
                     for exchange in clients.ask_all(self.address, packets, linger=0.05):
-                        self.assertEqual(exchange.reply.data(dnswire.A), [peer.address_of(dnswire.decode(exchange.packet).name)])
+                        self.assertEqual(
+                            exchange.reply.data(dnswire.A), [peer.address_of(dnswire.decode(exchange.packet).name)]
+                        )
                 self.assertEqual(len(self.upstream.asked), 1000)
 
     def test_not_kept(self):
@@ -216,7 +241,12 @@ class WhatIsKept(CacheCase):
         self.start()
         self.upstream_answers([address("x", 30)])
         name = "apart.svc.cluster.local"
-        variants = [{"type": type, "flags": flags, "edns": edns} for type in (1, 28) for flags in (0x100, 0x110) for edns in (None, dnswire.opt(do=True))]
+        variants = [
+            {"type": type, "flags": flags, "edns": edns}
+            for type in (1, 28)
+            for flags in (0x100, 0x110)
+            for edns in (None, dnswire.opt(do=True))
+        ]
         for variant in variants:
             self.assertEqual(self.questions_for(name, **variant), 1)
         for variant in variants:
@@ -227,7 +257,11 @@ class WhatIsKept(CacheCase):
     def test_flood_of_denials(self):
         """Ten thousand names that do not exist turn over the denials, not the addresses."""
         nsd = self.start_nsd()
-        ringlet = self.start_ringlet(f"127.0.0.1:{nsd.port}", cache="cache {\n        success 2000 30\n        denial 2000 30\n    }", more=f"prometheus 127.0.0.1:{(port := harness.free_port())}")
+        ringlet = self.start_ringlet(
+            f"127.0.0.1:{nsd.port}",
+            cache="cache {\n        success 2000 30\n        denial 2000 30\n    }",
+            more=f"prometheus 127.0.0.1:{(port := harness.free_port())}",
+        )
         hot = self.write("hot.txt", "".join(f"svc-{n}.ns-{n % 50}.svc.cluster.local A\n" for n in range(500)))
         flood = self.write("flood.txt", "".join(f"u-{n}.ns-1.svc.cluster.local A\n" for n in range(10000)))
         harness.dnsperf(ringlet.port, hot, "-n", "2", "-q", "20")
@@ -244,17 +278,28 @@ class Blocks(CacheCase):
         self.addCleanup(inner.stop)
         self.addCleanup(outer.stop)
         block = lambda port: "".join(
-            harness.corefile(upstream.address, port=port, domain=domain, cache=PLAIN) for domain, upstream in (("cluster.local", inner), (".", outer), ("deep.svc.cluster.local", outer))
+            harness.corefile(upstream.address, port=port, domain=domain, cache=PLAIN)
+            for domain, upstream in (("cluster.local", inner), (".", outer), ("deep.svc.cluster.local", outer))
         )
         self.address = ("127.0.0.1", self.start_ringlet_with(block).port)
-        for name, where in (("a.svc.cluster.local", inner), ("cluster.local", inner), ("example.com", outer), ("evilcluster.local", outer), ("x.deep.svc.cluster.local", outer), ("xdeep.svc.cluster.local", inner), ("X.DEEP.svc.Cluster.Local", outer)):
+        for name, where in (
+            ("a.svc.cluster.local", inner),
+            ("cluster.local", inner),
+            ("example.com", outer),
+            ("evilcluster.local", outer),
+            ("x.deep.svc.cluster.local", outer),
+            ("xdeep.svc.cluster.local", inner),
+            ("X.DEEP.svc.Cluster.Local", outer),
+        ):
             with self.subTest(name=name):
                 before = len(inner.asked), len(outer.asked)
                 self.assertEqual(self.ask(name).data(dnswire.A), [peer.address_of(name)])
                 self.ask(name)
                 # The last name was asked before in another spelling: it is in its block's cache.
                 fresh = 0 if name.startswith("X.") else 1
-                self.assertEqual((len(inner.asked) - before[0], len(outer.asked) - before[1]), (fresh, 0) if where is inner else (0, fresh))
+                self.assertEqual(
+                    (len(inner.asked) - before[0], len(outer.asked) - before[1]), (fresh, 0) if where is inner else (0, fresh)
+                )
 
     def test_bad_answer_of_one_block(self):
         """NXDOMAIN for `local` from the outer upstream hides nothing in cluster.local."""

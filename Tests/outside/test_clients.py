@@ -1,4 +1,5 @@
 """The resolvers and tools that people use get right answers: UDP and TCP, IPv4 and IPv6, 1 and 2 shards."""
+
 import ipaddress
 
 import harness
@@ -42,7 +43,11 @@ class Tools(harness.OutsideCase):
 
     def test_dig_rcodes(self):
         """NXDOMAIN, NODATA and REFUSED are told apart, and the first two carry the zone's SOA."""
-        cases = ("nosuch.ns-1.svc.cluster.local", "NXDOMAIN", True), ("ns-1.svc.cluster.local", "NOERROR", True), ("example.com", "REFUSED", False)
+        cases = (
+            ("nosuch.ns-1.svc.cluster.local", "NXDOMAIN", True),
+            ("ns-1.svc.cluster.local", "NOERROR", True),
+            ("example.com", "REFUSED", False),
+        )
         for name, status, soa in cases:
             with self.subTest(name=name):
                 text = harness.run("dig", "@127.0.0.1", "-p", str(self.ringlet.port), "+tries=1", "+time=2", name, "A")
@@ -62,7 +67,9 @@ class Tools(harness.OutsideCase):
         for address in ADDRESSES:
             for mode in ("udp", "tcp"):
                 with self.subTest(address=address, mode=mode):
-                    result = harness.dnsperf(self.ringlet.port, data, "-m", mode, "-n", "2", "-c", "8", "-q", "100", address=address)
+                    result = harness.dnsperf(
+                        self.ringlet.port, data, "-m", mode, "-n", "2", "-c", "8", "-q", "100", address=address
+                    )
                     self.assertEqual(result.rcodes, {"NOERROR": 2 * zone.SERVICES}, result.text)
 
 
@@ -91,7 +98,9 @@ class Glibc(harness.OutsideCase):
         self.start_ringlet(f"127.0.0.1:{nsd.port}", port=53, netns=netns, shards=2, addresses=(server,))
 
         def getent(name):
-            return harness.run("ip", "netns", "exec", netns, "getent", "ahosts", name, env={"RES_OPTIONS": options}, check=False)
+            return harness.run(
+                "ip", "netns", "exec", netns, "getent", "ahosts", name, env={"RES_OPTIONS": options}, check=False
+            )
 
         def addresses(name):
             return {ipaddress.ip_address(line.split()[0]) for line in getent(name).splitlines()}

@@ -1,4 +1,5 @@
 """What a cached answer costs, by counting: no allocation, no lock, hardly a system call; and what start and memory cost."""
+
 import os
 import pathlib
 import re
@@ -85,7 +86,9 @@ class HotPath(harness.OutsideCase):
     def test_no_allocation_no_lock(self):
         """Threads that answer from the cache allocate nothing, free nothing and take no lock, over UDP and over TCP."""
         library = os.path.join(self.directory, "counting.so")
-        harness.run("gcc", "-O2", "-shared", "-fPIC", str(pathlib.Path(__file__).with_name("counting.c")), "-o", library, "-ldl")
+        harness.run(
+            "gcc", "-O2", "-shared", "-fPIC", str(pathlib.Path(__file__).with_name("counting.c")), "-o", library, "-ldl"
+        )
         for shards in (1, 2):
             self.counting = self.write(f"counts.{shards}", "\0" * 256 * 32)
             self.start(shards=shards, env={"LD_PRELOAD": library, "COUNTING_FILE": self.counting})
@@ -132,7 +135,9 @@ class HotPath(harness.OutsideCase):
             reply = harness.wait_for(lambda: self.first_answer(ringlet, packet), 5, "the first answer", pause=0.001)
             took.append(time.monotonic() - ringlet.started)
             self.assertIsNone(self.oracle.fault(packet, dnswire.decode(reply)))
-        self.report(f"start to first answer: {min(took) * 1000:.0f} ms at best, {statistics.median(took) * 1000:.0f} ms median of 7")
+        self.report(
+            f"start to first answer: {min(took) * 1000:.0f} ms at best, {statistics.median(took) * 1000:.0f} ms median of 7"
+        )
         self.assertLessEqual(min(took), 0.1)
 
     def first_answer(self, ringlet, packet):

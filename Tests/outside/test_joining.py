@@ -1,4 +1,5 @@
 """Equal questions in flight are asked once, and each who asked gets an answer of his own."""
+
 import asyncio
 import random
 
@@ -18,7 +19,9 @@ def spelled(name, dice):
 
 def edns(index):
     """Several kinds of client; DO and CD stay out, for they make another question."""
-    return (None, dnswire.opt(512), dnswire.opt(1232), dnswire.opt(4096, options=dnswire.option(10, bytes(range(8)))))[index % 4]
+    return (None, dnswire.opt(512), dnswire.opt(1232), dnswire.opt(4096, options=dnswire.option(10, bytes(range(8)))))[
+        index % 4
+    ]
 
 
 class Joining(harness.OutsideCase):
@@ -41,7 +44,9 @@ class Joining(harness.OutsideCase):
         sent, reply = dnswire.decode(exchange.packet), exchange.reply
         self.assertEqual((reply.id, reply.question_bytes), (sent.id, sent.question_bytes))
         self.assertEqual(reply.data(dnswire.A), [peer.address_of(NAME)])
-        self.assertEqual(reply.edns and (reply.edns.size, reply.edns.options), sent.edns and (sent.edns.size, sent.edns.options))
+        self.assertEqual(
+            reply.edns and (reply.edns.size, reply.edns.options), sent.edns and (sent.edns.size, sent.edns.options)
+        )
 
     def test_one_question(self):
         """1,000 clients at once: 1 upstream question, 1,000 right answers."""

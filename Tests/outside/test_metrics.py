@@ -1,4 +1,5 @@
 """/metrics under CoreDNS's names, /health, and the log."""
+
 import math
 import re
 import shutil
@@ -70,7 +71,9 @@ class Metrics(MetricsCase):
         self.assertEqual(count(**self.labels, proto="tcp", family="1", type="A"), 3)
         self.assertEqual(count(**self.labels, proto="udp", family="1", type="AAAA"), 6)
         self.assertEqual(count(**self.labels, type="other"), 1)
-        self.assertEqual(count(server=f"dns://[::1]:{self.ringlet.port}", zone="cluster.local.", proto="udp", family="2", type="A"), 1)
+        self.assertEqual(
+            count(server=f"dns://[::1]:{self.ringlet.port}", zone="cluster.local.", proto="udp", family="2", type="A"), 1
+        )
         self.assertEqual(count(zone="dropped"), 1)
         self.assertEqual(metrics.sum("coredns_dns_do_requests_total", **self.labels), 2)
         (labels,) = metrics.series("coredns_dns_requests_total", proto="tcp")
@@ -140,11 +143,19 @@ class Metrics(MetricsCase):
         for name in ("coredns_dns_requests_total", "coredns_cache_hits_total", "coredns_proxy_request_duration_seconds_count"):
             self.assertEqual(metrics.series(name, zone="cluster.local."), {}, name)
         self.assertEqual(metrics.sum("coredns_panics_total"), 0)
-        for name in ("coredns_panics_total", "coredns_build_info", "coredns_forward_max_concurrent_rejects_total", "coredns_reload_failed_total"):
+        for name in (
+            "coredns_panics_total",
+            "coredns_build_info",
+            "coredns_forward_max_concurrent_rejects_total",
+            "coredns_reload_failed_total",
+        ):
             self.assertEqual(len(metrics.series(name)), 1, name)
         self.assertEqual(metrics.sum("coredns_build_info"), 1)
         errors = metrics.series("coredns_nodecache_setup_errors_total")
-        self.assertEqual({dict(l)["errortype"] for l in errors}, {"iptables", "iptables_lock", "interface_add", "interface_check", "configmap"})
+        self.assertEqual(
+            {dict(l)["errortype"] for l in errors},
+            {"iptables", "iptables_lock", "interface_add", "interface_check", "configmap"},
+        )
         self.assertEqual(metrics.sum("coredns_nodecache_setup_errors_total", errortype="iptables"), 0)
 
     def test_process(self):
@@ -177,7 +188,9 @@ class Metrics(MetricsCase):
         if not shutil.which("promtool"):
             self.skipTest("promtool is not installed")
         self.traffic()
-        checked = subprocess.run(["promtool", "check", "metrics"], input=self.scrape().text, capture_output=True, text=True, timeout=20)
+        checked = subprocess.run(
+            ["promtool", "check", "metrics"], input=self.scrape().text, capture_output=True, text=True, timeout=20
+        )
         self.assertNotIn("error", checked.stderr)
 
     def test_setup_port(self):

@@ -2,6 +2,7 @@
 
 RINGLET_MUTATIONS sets how many (a million takes about two minutes), RINGLET_SEED the seed.
 """
+
 import os
 import random
 import socket
@@ -22,7 +23,12 @@ def corpus():
     """Well-formed queries of each kind to start from."""
     options = b"".join(dnswire.option(code, bytes(8)) for code in (3, 8, 10, 12, 65001))
     record = dnswire.record("x.cluster.local", dnswire.TXT, 30, b"\3abc")
-    one_each = dnswire.header(1, dnswire.RD, 1, 1, 1, 2) + dnswire.query(zone.service(5))[12:] + record * 3 + dnswire.opt(options=options)
+    one_each = (
+        dnswire.header(1, dnswire.RD, 1, 1, 1, 2)
+        + dnswire.query(zone.service(5))[12:]
+        + record * 3
+        + dnswire.opt(options=options)
+    )
     return [
         dnswire.query(zone.service(3)),
         dnswire.query(zone.service(4), dnswire.AAAA, edns=dnswire.opt(4096, do=True, options=options)),
@@ -80,7 +86,9 @@ class Mutations(harness.OutsideCase):
             send(packets)
             reply = clients.ask(self.address, SENTINEL, timeout=5)
             if not self.ringlet.alive() or reply is None:
-                self.fail(f"seed {SEED}, packets {n} to {n + BATCH}: {[p.hex() for p in packets]}\n{self.ringlet.log()[-2000:]}")
+                self.fail(
+                    f"seed {SEED}, packets {n} to {n + BATCH}: {[p.hex() for p in packets]}\n{self.ringlet.log()[-2000:]}"
+                )
             self.assertIsNone(self.oracle.fault(SENTINEL, dnswire.decode(reply)))
             if n <= count // 2:
                 middle = self.ringlet.rss_kib
@@ -111,7 +119,9 @@ class Mutations(harness.OutsideCase):
         def send(packets):
             if self.client is None:
                 self.client = clients.TCPClient(self.address, 2)
-            frames = [struct.pack("!H", len(p) if self.dice.random() > 0.002 else self.dice.randrange(65536)) + p for p in packets]
+            frames = [
+                struct.pack("!H", len(p) if self.dice.random() > 0.002 else self.dice.randrange(65536)) + p for p in packets
+            ]
             try:
                 self.client.socket.sendall(b"".join(frames))
                 self.client.socket.setblocking(False)

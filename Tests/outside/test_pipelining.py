@@ -1,4 +1,5 @@
 """Many questions in flight on few upstream TCP connections, with a peer that answers late, wrong, torn, or not at all."""
+
 import asyncio
 import random
 import struct
@@ -224,7 +225,9 @@ class Mismatch(PipeliningCase):
 
     def test_right_id_then_garbage(self):
         """Nor is the right header and question with records that cannot be read."""
-        self.wrong_then_right(lambda asked: dnswire.header(asked.message.id, dnswire.QR, 1, 3) + asked.message.question_bytes + b"\xc0")
+        self.wrong_then_right(
+            lambda asked: dnswire.header(asked.message.id, dnswire.QR, 1, 3) + asked.message.question_bytes + b"\xc0"
+        )
 
     def test_exchanged(self):
         """Two answers under each other's id: neither client sees the other's answer, nor a wrong one."""

@@ -1,4 +1,5 @@
 """As much load as the machine gives: nothing lost beyond what the kernel dropped at full buffers, and every answer right."""
+
 import json
 import pathlib
 import subprocess
@@ -18,17 +19,39 @@ class Saturation(harness.OutsideCase):
     def start(self, shards):
         self.netns = self.enterContext(harness.network_namespace())
         nsd = self.start_nsd(netns=self.netns)
-        self.ringlet = self.start_ringlet(f"127.0.0.1:{nsd.port}", shards=shards, netns=self.netns, addresses=("127.0.0.1", "::1"))
+        self.ringlet = self.start_ringlet(
+            f"127.0.0.1:{nsd.port}", shards=shards, netns=self.netns, addresses=("127.0.0.1", "::1")
+        )
         self.hits = self.write("hits.txt", "".join(f"{zone.service(n)} A\n" for n in range(1000)))
 
     def load(self, seconds, *options, address="127.0.0.1"):
         """dnsperf at full load with the comparing client beside it."""
         drops = self.ringlet.udp_drops()
-        argv = ["ip", "netns", "exec", self.netns, sys.executable, CLIENT, address, str(self.ringlet.port), str(seconds), str(CHECKED_PER_SECOND)]
+        argv = [
+            "ip",
+            "netns",
+            "exec",
+            self.netns,
+            sys.executable,
+            CLIENT,
+            address,
+            str(self.ringlet.port),
+            str(seconds),
+            str(CHECKED_PER_SECOND),
+        ]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as comparing:
             try:
                 load = harness.dnsperf(
-                    self.ringlet.port, self.hits, "-l", str(seconds), "-b", "1024", *options, address=address, netns=self.netns, seconds=seconds + 30
+                    self.ringlet.port,
+                    self.hits,
+                    "-l",
+                    str(seconds),
+                    "-b",
+                    "1024",
+                    *options,
+                    address=address,
+                    netns=self.netns,
+                    seconds=seconds + 30,
                 )
                 checked = json.loads(comparing.communicate(timeout=30)[0])
             finally:

@@ -1,4 +1,5 @@
 """DNS over TCP towards clients: many questions per connection, answers as they are ready, and limits on who holds one."""
+
 import asyncio
 import concurrent.futures
 import os
@@ -53,7 +54,9 @@ class TCPService(harness.OutsideCase):
         return replies
 
     def check(self, reply, label):
-        self.assertEqual((reply.rcode, reply.data(dnswire.A)), (dnswire.NOERROR, [peer.address_of(f"{label}.svc.cluster.local")]))
+        self.assertEqual(
+            (reply.rcode, reply.data(dnswire.A)), (dnswire.NOERROR, [peer.address_of(f"{label}.svc.cluster.local")])
+        )
 
     def still_serving(self):
         self.check(dnswire.decode(clients.ask(self.address, self.query("probe", 1), timeout=2)), "probe")

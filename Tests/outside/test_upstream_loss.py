@@ -1,4 +1,5 @@
 """The upstream goes away under load and comes back; and what an upstream over UDP may lose or garble."""
+
 import asyncio
 import collections
 import os
@@ -31,7 +32,11 @@ class Load:
     def _tick(self):
         count = 0
         while not self._end.is_set():
-            for kind, name in (("hit", zone.service(count % 10)), ("miss", zone.service(100 + count % 4900)), ("nosuch", f"u-{count}.ns-1.svc.cluster.local")):
+            for kind, name in (
+                ("hit", zone.service(count % 10)),
+                ("miss", zone.service(100 + count % 4900)),
+                ("nosuch", f"u-{count}.ns-1.svc.cluster.local"),
+            ):
                 thread = threading.Thread(target=self._ask, args=(kind, name, count & 0xFFFF))
                 thread.start()
                 self._threads.append(thread)
@@ -84,7 +89,9 @@ class UpstreamLoss(harness.OutsideCase):
         self.assertEqual(unanswered, [])
         slow = [s for s in load.samples if s.took > BUDGET]
         self.assertEqual(slow, [])
-        self.assertEqual([(s.name, s.at - killed, s.rcode) for s in load.samples if s.kind == "hit" and s.rcode != dnswire.NOERROR], [])
+        self.assertEqual(
+            [(s.name, s.at - killed, s.rcode) for s in load.samples if s.kind == "hit" and s.rcode != dnswire.NOERROR], []
+        )
         away = [s for s in load.samples if s.kind != "hit" and killed + 0.2 < s.at < returned - 0.5]
         self.assertEqual({s.rcode for s in away if s.at + s.took < returned - 0.1}, {dnswire.SERVFAIL})
         right = {"miss": dnswire.NOERROR, "nosuch": dnswire.NXDOMAIN}
@@ -240,7 +247,12 @@ class UDPUpstream(harness.OutsideCase):
 
     def test_protocol_followed(self):
         """Without force_tcp and prefer_udp the client's protocol is the upstream's; with each of them, theirs."""
-        for options, expected in (("", ["udp", "tcp"]), ("prefer_udp", ["udp", "udp"]), ("force_tcp", ["tcp", "tcp"]), ("force_tcp\nprefer_udp", ["tcp", "tcp"])):
+        for options, expected in (
+            ("", ["udp", "tcp"]),
+            ("prefer_udp", ["udp", "udp"]),
+            ("force_tcp", ["tcp", "tcp"]),
+            ("force_tcp\nprefer_udp", ["tcp", "tcp"]),
+        ):
             with self.subTest(options=options):
                 self.start(peer.answer_by_name, options=options)
                 self.assertIsNotNone(clients.ask(self.address, dnswire.query("one.svc.cluster.local")))

@@ -3,6 +3,7 @@
 5,000 services, numbered as in shared/bench/compare.py; every tenth has an AAAA too, every tenth an SRV, every tenth an
 alias (CNAME); a headless service has 40 addresses.
 """
+
 import ipaddress
 import struct
 
