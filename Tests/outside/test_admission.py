@@ -1,5 +1,6 @@
 """What gets which answer before any cache: the ladder of spec a.6, byte for byte, and the rules of EDNS and truncation."""
 
+import socket
 import struct
 
 import clients
@@ -46,7 +47,7 @@ class AdmissionCase(harness.OutsideCase):
     def ask(self, packet):
         """The reply's bytes; None where the server keeps silent. UDP datagrams of one socket are served in order, so a
         sentinel sent after the packet tells silence without waiting for it."""
-        with clients.socket.socket(clients.socket.AF_INET, clients.socket.SOCK_DGRAM) as s:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(5)
             s.connect(self.address)
             s.send(packet)

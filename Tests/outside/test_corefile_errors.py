@@ -1,7 +1,10 @@
 """The process's outside: flags in Go's syntax, mistakes in the Corefile with file and line, signals, exit codes."""
 
+import asyncio
 import os
+import random
 import signal
+import socket
 import subprocess
 import time
 
@@ -98,7 +101,7 @@ class CorefileErrors(ProcessCase):
 
     def test_port_in_use(self):
         """A listener of another program without SO_REUSEPORT: bind failure, exit 1."""
-        with clients.socket.socket(clients.socket.AF_INET, clients.socket.SOCK_DGRAM) as other:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
             other.bind(("127.0.0.1", 0))
             code, said = self.run_to_end(*self.flags(self.write("Corefile", GOOD.format(port=other.getsockname()[1]))))
         self.assertEqual(code, 1, said)
@@ -106,7 +109,7 @@ class CorefileErrors(ProcessCase):
 
     def test_noise(self):
         """Random bytes and mutated Corefiles: an error and exit 1, or a server, but no crash."""
-        dice = harness.random.Random(8)
+        dice = random.Random(8)
         good = harness.corefile("127.0.0.1:9", port=0, more="log\nprometheus 127.0.0.1:0\nhealth 127.0.0.1:0").encode()
         children = []
         for n in range(60):
@@ -286,13 +289,13 @@ class Signals(ProcessCase):
         """Questions in flight at SIGTERM are answered before the end."""
 
         async def slow(asked):
-            await peer.asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)
             asked.send(asked.address())
 
         upstream = peer.Peer(slow)
         self.addCleanup(upstream.stop)
         child = harness.Ringlet(self.directory, lambda port: harness.corefile(upstream.address, port=port)).wait_ready()
-        with clients.socket.socket(clients.socket.AF_INET, clients.socket.SOCK_DGRAM) as s:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(3)
             s.connect(("127.0.0.1", child.port))
             s.send(dnswire.query("slow.svc.cluster.local"))
