@@ -1,5 +1,4 @@
 """The stand-in for kube-dns keeps what its --help promises: the other outside tests lean on it."""
-
 import json
 import os
 import pathlib
@@ -264,12 +263,7 @@ class Robustness(Case):
     def test_any_bytes(self):
         """20,000 mutated and random messages over UDP, every twentieth also over TCP; then it still answers."""
         dice = random.Random(SEED)
-        names = [
-            SERVICE,
-            "split-1.dup.pods-30.ns-0.svc.cluster.local",
-            "reset-after-3." + SERVICE,
-            "badquestion.x.cluster.local",
-        ]
+        names = [SERVICE, "split-1.dup.pods-30.ns-0.svc.cluster.local", "reset-after-3." + SERVICE, "badquestion.x.cluster.local"]
         with self.standin.udp() as client:
             for turn in range(20_000):
                 message = bytearray(dnswire.query(dice.choice(names), dice.choice([1, 5, 6, 33, 255]), edns=dnswire.opt()))
