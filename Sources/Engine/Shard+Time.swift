@@ -4,7 +4,7 @@ import Wire
 
 extension Shard where R: ~Copyable {
   /// Nanoseconds until something may be due; nil: nothing can become due by time alone.
-  func timeout() -> UInt64? {
+  package func timeout() -> UInt64? {
     if toWake & 1 << UInt64(index) != 0 { return 0 }
     let isWaiting = questions.count > 0 || streams.count > 0 || pool.connections.count > 0
     guard isWaiting else { return nil }
