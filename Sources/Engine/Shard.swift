@@ -53,7 +53,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   var markedStreams = IndexList()
   var generation: UInt32 = 0
 
-  var datagrams: Slab<UInt8>
+  /// Of each datagram on its way: the upstream connection it goes out on, or -1.
+  var datagrams: Slab<Int>
   let datagramMemory: Region
 
   /// Nanoseconds: the clock as read at this turn's start.
@@ -135,8 +136,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     case .connect: connected(completion)
     case .upstreamRead: upstreamRead(completion)
     case .upstreamWrite: upstreamWritten(completion)
-    case .upstreamSend:
-      datagrams.give(completion.token.index)
+    case .upstreamSend: datagramSent(completion)
     case .mail: collectMail()
     case .none: break
     }

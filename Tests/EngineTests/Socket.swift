@@ -67,6 +67,10 @@ final class Socket {
 
   func write(_ operation: Operation) {
     if transport == .udp {
+      if error != 0 {
+        defer { error = 0 }
+        return port.complete(operation.token, error, ofHandle: handle, releasing: operation.buffer)
+      }
       port.complete(operation.token, Int32(operation.buffer.count), ofHandle: handle, releasing: operation.buffer)
       world.upstreams[upstream].received(datagram: operation.buffer.octets(), from: self)
       return
