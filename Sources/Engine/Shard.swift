@@ -57,6 +57,14 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   var datagrams: Slab<Int>
   let datagramMemory: Region
 
+  /// Listeners whose multishot failed, and would fail again if it were armed again at once.
+  let receivePauses: Links
+  var pausedReceives = IndexList()
+  let acceptPauses: Links
+  var pausedAccepts = IndexList()
+  /// Receive buffers came back in this turn.
+  var hasBuffers = false
+
   /// Nanoseconds: the clock as read at this turn's start.
   var now: UInt64 = 0
   var tickAt: UInt64 = 0
@@ -105,6 +113,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     streamMarks = Links(capacity: Stream.Limits.count)
     datagrams = Slab(capacity: ShardLimits.datagrams)
     datagramMemory = Region(size: ShardLimits.datagrams * ShardLimits.datagramSize)
+    receivePauses = Links(capacity: max(1, fabric.settings.listeners.count))
+    acceptPauses = Links(capacity: max(1, fabric.settings.listeners.count))
     for upstream in fabric.settings.upstreams.indices { counters.setUp(upstream: upstream, true) }
     for listener in fabric.settings.listeners.indices {
       self.ring.receive(on: listener)
@@ -123,6 +133,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
       i &+= 1
     }
     if now >= tickAt { tick() }
+    if hasBuffers { resumeReceives() }
     flush()
   }
 
@@ -138,7 +149,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     case .upstreamWrite: upstreamWritten(completion)
     case .upstreamSend: datagramSent(completion)
     case .mail: collectMail()
-    case .none: break
+    // A reply left, so its buffer is back; or nothing of interest.
+    case .none: hasBuffers = true
     }
   }
 

@@ -23,4 +23,18 @@ import Testing
     world.faults = Faults()
     finish(world)
   }
+
+  /// A listener without descriptors, or without receive buffers, was armed again at once, and again, and again.
+  @Test func failedMultishotsAreNotABusyLoop() {
+    let world = World(seed: 5)
+    world.isOutOfHandles = true
+    let client = world.connect()
+    client.ask([Asked(number: 1)])
+    world.run(for: second)
+    #expect(client.answered == 0)
+    world.isOutOfHandles = false
+    world.run(for: 100 * millisecond)
+    #expect(client.answered == 1)
+    finish(world)
+  }
 }
