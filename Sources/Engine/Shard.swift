@@ -47,6 +47,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
 
   var streams: Slab<Stream>
   let streamInput: Region
+  let streamSmallOutput: Region
   var streamOutputs: Slab<UInt8>
   let streamOutput: Region
   let streamMarks: Links
@@ -108,6 +109,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     marks = Links(capacity: connections)
     streams = Slab(capacity: Stream.Limits.count)
     streamInput = Region(size: Stream.Limits.count * Stream.Limits.input)
+    streamSmallOutput = Region(size: Stream.Limits.count * Stream.Limits.smallOutput)
     streamOutputs = Slab(capacity: Stream.Limits.outputs)
     streamOutput = Region(size: Stream.Limits.outputs * Stream.Limits.output)
     streamMarks = Links(capacity: Stream.Limits.count)

@@ -10,7 +10,10 @@ struct Stream: BitwiseCopyable {
   var deadline: UInt64
   /// Bytes of its input buffer that hold unread frames.
   var filled = 0
-  /// Its output buffer, or -1, and the part of it that is still to be written.
+  /// The part of its own small output buffer that is still to be written: it goes before what the large one holds.
+  var smallStart = 0
+  var smallEnd = 0
+  /// Its large output buffer, or -1, and the part of it that is still to be written.
   var output = -1
   var outputStart = 0
   var outputEnd = 0
@@ -24,10 +27,13 @@ struct Stream: BitwiseCopyable {
   /// In the list of streams with something to write or read at the end of this turn.
   var isMarked = false
 
+  var unwritten: Int { smallEnd &- smallStart &+ outputEnd &- outputStart }
+
   enum Limits {
     /// Streams of one shard. One more takes the place of the one whose deadline is nearest.
     static let count = 1024
-    /// Streams of one shard with unwritten output.
+    /// Octets of unwritten output that any stream may have, and streams of one shard that may have more.
+    static let smallOutput = 4096
     static let outputs = 64
     /// Octets of a framed query.
     static let input = 4096

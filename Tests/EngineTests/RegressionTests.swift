@@ -37,4 +37,15 @@ import Testing
     #expect(client.answered == 1)
     finish(world)
   }
+
+  /// Streams beyond the 64th that had a reply in one turn were closed, their queries unanswered.
+  @Test func manyStreamsAreAnsweredInOneTurn() {
+    let world = World(seed: 6)
+    world.upstreams[0].delay = 100 * millisecond
+    let clients = (0..<500).map { _ in world.connect() }
+    for client in clients { client.ask([Asked(number: 43), Asked(number: 44)]) }
+    world.run(for: second)
+    #expect(clients.allSatisfy { $0.answered == 2 })
+    finish(world)
+  }
 }
