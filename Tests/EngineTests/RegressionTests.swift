@@ -48,4 +48,15 @@ import Testing
     #expect(clients.allSatisfy { $0.answered == 2 })
     finish(world)
   }
+
+  /// Frames that are no query were counted as datagrams that are none: more was ignored than had arrived.
+  @Test func ignoredFramesAreNotIgnoredDatagrams() {
+    let world = World(seed: 7)
+    let client = world.connect()
+    client.write([UInt8](repeating: 0, count: 20))
+    world.sendJunk([1, 2, 3])
+    world.run(for: 10 * millisecond)
+    #expect(world.sum(.ignored) == 1)
+    finish(world)
+  }
 }
