@@ -70,6 +70,11 @@ extension EngineMetrics {
           labels: ["shard": "\(shard)"])
       }
     }
+    for (shard, counters) in counters.enumerated() {
+      out.gauge(
+        "ringlet_pending_questions", Double(counters.read(.pending)), help: "Questions that wait for an upstream.",
+        labels: ["shard": "\(shard)"])
+    }
     for (reason, word) in [
       ("send_slots", Counters.Shard.droppedNoSlot), ("client_gone", .droppedClientGone),
       ("questions", .refusedQuestions), ("mailbox", .refusedMail), ("streams", .streamsRefused),

@@ -117,6 +117,8 @@ public struct Counters: Sendable {
     case joined, timeouts, concurrencyRejects
     case buffersExhausted
     case insertsRefused
+    /// Questions that wait for an upstream now.
+    case pending
   }
 
   static func bytes(_ settings: Settings) -> Int {
@@ -150,6 +152,10 @@ public struct Counters: Sendable {
 
   @inline(__always) func add(_ word: Shard, _ amount: Int = 1) {
     memory.count((shardStart &+ word.rawValue) &* 8, by: UInt64(amount))
+  }
+
+  @inline(__always) func set(_ word: Shard, _ value: Int) {
+    memory.storeRelaxed(UInt64(value), at: (shardStart &+ word.rawValue) &* 8)
   }
 
   @inline(__always) func add(listener: Int, zone: Int, _ word: Int) {

@@ -99,8 +99,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     marks = Links(capacity: connections)
     streams = Slab(capacity: Stream.Limits.count)
     streamInput = Region(size: Stream.Limits.count * Stream.Limits.input)
-    streamOutputs = Slab(capacity: Stream.Limits.outputs)
-    streamOutput = Region(size: Stream.Limits.outputs * Stream.Limits.output)
+    streamOutputs = Slab(capacity: Stream.Limits.count)
+    streamOutput = Region(size: Stream.Limits.count * Stream.Limits.output)
     streamMarks = Links(capacity: Stream.Limits.count)
     datagrams = Slab(capacity: ShardLimits.datagrams)
     datagramMemory = Region(size: ShardLimits.datagrams * ShardLimits.datagramSize)
@@ -146,6 +146,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   private mutating func flush() {
     flushLinks()
     flushStreams()
+    counters.set(.pending, questions.count)
     while toWake != 0 {
       let other = toWake.trailingZeroBitCount
       toWake &= toWake &- 1
