@@ -62,6 +62,8 @@ let package = Package(
       linkerSettings: shipped),
     .target(name: "MallocCount", path: "Tests/MallocCount"),
     .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
+    .testTarget(
+      name: "EngineTests", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], swiftSettings: strict),
     .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
   ]
 )

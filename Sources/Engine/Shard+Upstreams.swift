@@ -107,13 +107,24 @@ extension Shard where R: ~Copyable {
   }
 
   private mutating func sendDatagram(_ question: Int, on connection: Int) -> Bool {
-    guard let slot = datagrams.take(0) else { return false }
+    guard let slot = datagrams.take(connection) else { return false }
     let id = pool.ask(question, on: connection, questions: &questions, now: now, random: ring.random())
     let buffer = datagramMemory.bytes.slice(slot &* ShardLimits.datagramSize, ShardLimits.datagramSize)
     let length = write(question, id, to: buffer)
+    links[connection].operations &+= 1
     ring.write(
       links[connection].handle, from: buffer.slice(0, length), token: Token(.upstreamSend, index: slot))
     return true
+  }
+
+  /// A question went out by datagram. Until then its socket's number must not be another's.
+  mutating func datagramSent(_ completion: Completion) {
+    let connection = datagrams[completion.token.index]
+    datagrams.give(completion.token.index)
+    links[connection].operations &-= 1
+    if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
+    // What ICMP said of an earlier datagram is told once, to whichever operation comes next.
+    if completion.result < 0 { lose(connection, failed: true) }
   }
 
   /// The message that asks: RD, AD (RFC 6840 §5.7), CD as the clients have it; an OPT for DO, or for room over UDP.

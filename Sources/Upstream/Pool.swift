@@ -120,7 +120,8 @@ public struct Pool: ~Copyable {
     _ question: Int, on connection: Int, questions: inout Questions, now: UInt64, random: UInt64
   ) -> UInt16 {
     withdraw(question, questions: &questions)
-    var id = connections[connection].transport == .tcp
+    var id =
+      connections[connection].transport == .tcp
       ? connections[connection].nextID : UInt16(truncatingIfNeeded: random)
     var tries = 0
     while tries < Limits.outstanding, isHeld(connection, id, questions: questions) {
