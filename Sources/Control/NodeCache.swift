@@ -169,8 +169,12 @@ public final class NodeCache: Sendable {
       metrics.add(to: &out)
       setupErrors.add(to: &out)
       build.add(to: &out)
-      // Nothing recovers from a panic here: a fault ends the process. The series is what alerts look for.
+      // What alerts look for, at zero: a fault ends the process, and neither reloads nor health checks happen yet.
       out.counter("coredns_panics_total", 0, help: "A metrics that counts the number of panics.")
+      out.counter("coredns_reload_failed_total", 0, help: "Counter of the number of failed reload attempts.")
+      out.counter(
+        "coredns_forward_healthcheck_broken_total", 0,
+        help: "Counter of the number of complete failures of the healthchecks.")
       ProcessMetrics.add(to: &out)
       return HTTPResponse(contentType: Exposition.contentType, body: out.text())
     }

@@ -110,6 +110,8 @@ public struct Counters: Sendable {
     case datagrams, replies, streams, streamsRefused
     /// Datagrams that are no query: too short, a response, larger than a buffer.
     case ignored
+    /// Messages answered with FORMERR, NOTIMP or BADVERS: like CoreDNS's, the series per zone do not count them.
+    case malformed
     /// Queries that got no answer, by reason.
     case droppedNoSlot, droppedClientGone, eventsLost
     /// Questions that got SERVFAIL for want of room.
