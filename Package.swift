@@ -33,6 +33,7 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "ControlProbe", dependencies: ["Control"], path: "Tests/ControlProbe", swiftSettings: strict),
+    .testTarget(name: "ControlTests", dependencies: ["Control", "ControlProbe"], swiftSettings: strict),
     .executableTarget(name: "ringlet", dependencies: ["Memory", "CUring", "CAtomics"], swiftSettings: hot),
   ]
 )

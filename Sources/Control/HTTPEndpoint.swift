@@ -42,7 +42,9 @@ public final class HTTPEndpoint: Sendable {
   /// Host and port of each listener, with the port that the kernel chose where 0 was asked for.
   public var addresses: [String] {
     channels.compactMap { channel in
-      guard let address = channel.localAddress, let host = address.ipAddress, let port = address.port else { return nil }
+      guard let address = channel.localAddress, let host = address.ipAddress, let port = address.port else {
+        return nil
+      }
       return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
   }

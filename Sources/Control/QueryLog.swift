@@ -66,7 +66,8 @@ public struct QueryLog: Sendable {
   /// `{common}` and `{combined}` in `format` stand for these formats.
   public init(format: String = "{common}") {
     var parts: [Part] = []
-    var rest = Self.replacing("{combined}", by: Self.combined, in: Self.replacing("{common}", by: Self.common, in: format))
+    var rest = Self.replacing(
+      "{combined}", by: Self.combined, in: Self.replacing("{common}", by: Self.common, in: format))
     // The innermost pair of braces counts: `{ {type} }` has one placeholder.
     while let close = rest.firstIndex(of: "}") {
       let end = rest.index(after: close)
