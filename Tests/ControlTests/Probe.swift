@@ -19,9 +19,9 @@ struct Probe {
 
   /// Waits for the end: exit status and what was written.
   func finish() -> (status: Int32, output: String, errors: String) {
-    let errorText = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let outputText = process.standardOutput as? Pipe === output ? read(output) : ""
+    let errorText = read(errors)
     process.waitUntilExit()
-    let outputText = process.standardOutput as? Pipe === output ? read() : ""
     return (process.terminationReason == .exit ? process.terminationStatus : -1, outputText, errorText)
   }
 
@@ -34,5 +34,7 @@ struct Probe {
     return String(decoding: line, as: UTF8.self)
   }
 
-  private func read() -> String { String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self) }
+  private func read(_ pipe: Pipe) -> String {
+    String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+  }
 }
