@@ -8,32 +8,63 @@ let strict: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .erro
 /// without (Sources/README.md, 'Cross-module optimisation').
 let hot: [SwiftSetting] = strict + [.unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))]
 
+/// The programs that ship carry Swift's runtime. Only the link differs: `--static-swift-stdlib` would change every
+/// compile command and so build everything twice, for the tests need the dynamic runtime (Testing has no other).
+/// The libraries are what FoundationEssentials, under the argument parser, needs and does not name.
+let shipped: [LinkerSetting] = [
+  .unsafeFlags(["-static-stdlib"]), .linkedLibrary("swiftSynchronization"), .linkedLibrary("_FoundationCShims"),
+  .linkedLibrary("_FoundationCollections"),
+]
+
 let package = Package(
   name: "ringlet",
-  products: [.executable(name: "ringlet", targets: ["ringlet"])],
+  products: [
+    .executable(name: "ringlet", targets: ["ringlet"]),
+    .executable(name: "standin", targets: ["standin"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
   ],
   targets: [
+    .executableTarget(
+      name: "standin",
+      dependencies: [
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
+      path: "Tools/standin", swiftSettings: strict),
     .systemLibrary(name: "CLiburing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
     .target(name: "CUring", dependencies: ["CLiburing"]),
     .target(name: "CAtomics"),
-    .target(name: "Memory", swiftSettings: hot),
+    .target(name: "Memory", dependencies: ["CAtomics"], swiftSettings: hot),
+    .target(name: "Wire", dependencies: ["Memory"], swiftSettings: hot),
+    .target(name: "Cache", dependencies: ["Memory", "CAtomics"], swiftSettings: hot),
+    .target(name: "Upstream", dependencies: ["Memory", "Wire"], swiftSettings: hot),
+    .target(name: "Engine", dependencies: ["Memory", "Wire", "Cache", "Upstream"], swiftSettings: hot),
+    .target(name: "Uring", dependencies: ["Memory", "Upstream", "Engine", "CUring"], swiftSettings: hot),
+    .target(name: "Corefile", swiftSettings: strict),
     .target(
       name: "Control",
       dependencies: [
+        "Cache", "Corefile", "Engine", "Memory", "Uring", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
-      ],
-      swiftSettings: strict),
+      ], swiftSettings: strict),
+    .executableTarget(
+      name: "ringlet", dependencies: ["Control"], swiftSettings: hot,
+      linkerSettings: shipped),
+    .target(name: "MallocCount", path: "Tests/MallocCount"),
+    .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
+    .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
     .executableTarget(
       name: "ControlProbe", dependencies: ["Control"], path: "Tests/ControlProbe", swiftSettings: strict),
-    .testTarget(name: "ControlTests", dependencies: ["Control", "ControlProbe"], swiftSettings: strict),
-    .executableTarget(name: "ringlet", dependencies: ["Memory", "CUring", "CAtomics"], swiftSettings: hot),
+    .testTarget(name: "ControlTests", dependencies: ["Control", "ControlProbe", "Corefile"], swiftSettings: strict),
   ]
 )

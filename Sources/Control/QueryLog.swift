@@ -1,13 +1,10 @@
-/// The line that CoreDNS's `log` directive writes for a query: a format, read once, and filled in for each query.
-///
-/// A placeholder that CoreDNS does not know stays as it is; `{/name}` stands for metadata, of which there is none here.
+import Corefile
+
+/// The line that CoreDNS's `log` directive writes for a query: a format filled in. `{/name}` stands for metadata, of
+/// which there is none here.
 ///
 /// Sources: CoreDNS plugin/log README, 'Log Format'; plugin/pkg/replacer; `spec/plugins.md`, 'Log format'.
 public struct QueryLog: Sendable {
-  public static let common =
-    "{remote}:{port} - {>id} \"{type} {class} {name} {proto} {size} {>do} {>bufsize}\" {rcode} {>rflags} {rsize} {duration}"
-  public static let combined = common + " \"{>opcode}\""
-
   /// One query and its answer. Text that is empty, and numbers that are nil, are written as `-`.
   public struct Fields: Sendable {
     /// Addresses without port or brackets.
@@ -37,62 +34,19 @@ public struct QueryLog: Sendable {
     public init() {}
   }
 
-  private enum Label: String {
-    case type = "{type}"
-    case name = "{name}"
-    case `class` = "{class}"
-    case proto = "{proto}"
-    case size = "{size}"
-    case remote = "{remote}"
-    case port = "{port}"
-    case local = "{local}"
-    case rcode = "{rcode}"
-    case rsize = "{rsize}"
-    case duration = "{duration}"
-    case rflags = "{>rflags}"
-    case id = "{>id}"
-    case opcode = "{>opcode}"
-    case dnssecOK = "{>do}"
-    case bufferSize = "{>bufsize}"
-  }
+  private let format: LogFormat
 
-  private enum Part {
-    case text(String)
-    case label(Label)
-  }
-
-  private let parts: [Part]
-
-  /// `{common}` and `{combined}` in `format` stand for these formats.
-  public init(format: String = "{common}") {
-    var parts: [Part] = []
-    var rest = Self.replacing(
-      "{combined}", by: Self.combined, in: Self.replacing("{common}", by: Self.common, in: format))
-    // The innermost pair of braces counts: `{ {type} }` has one placeholder.
-    while let close = rest.firstIndex(of: "}") {
-      let end = rest.index(after: close)
-      let open = rest[..<close].lastIndex(of: "{") ?? end
-      parts.append(.text(String(rest[..<open])))
-      let word = rest[open..<end]
-      if let label = Label(rawValue: String(word)) {
-        parts.append(.label(label))
-      } else {
-        parts.append(.text(word.hasPrefix("{/") ? "-" : String(word)))
-      }
-      rest = String(rest[end...])
-    }
-    parts.append(.text(rest))
-    self.parts = parts
-  }
+  public init(_ format: LogFormat) { self.format = format }
 
   /// Writes the line, from `[INFO]` on and without a newline, to the end of `line`.
   public func append(_ fields: Fields, to line: inout [UInt8]) {
     line.append(contentsOf: "[INFO] ".utf8)
-    for part in parts {
-      switch part {
+    for piece in format.pieces {
+      switch piece {
       case .text(let text): line.append(contentsOf: text.utf8)
-      case .label(let label):
-        let text = Self.text(label, fields)
+      case .metadata: line.append(UInt8(ascii: "-"))
+      case .field(let field):
+        let text = Self.text(field, fields)
         line.append(contentsOf: (text.isEmpty ? "-" : text).utf8)
       }
     }
@@ -105,12 +59,12 @@ public struct QueryLog: Sendable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  private static func text(_ label: Label, _ fields: Fields) -> String {
-    switch label {
+  private static func text(_ field: LogFormat.Field, _ fields: Fields) -> String {
+    switch field {
     case .type: fields.type
     case .name: fields.name
     case .class: fields.class
-    case .proto: fields.proto
+    case .transport: fields.proto
     case .size: "\(fields.size)"
     case .remote: bracketed(fields.remote)
     case .port: "\(fields.port)"
@@ -118,7 +72,7 @@ public struct QueryLog: Sendable {
     case .rcode: fields.rcode
     case .rsize: fields.responseSize.map { "\($0)" } ?? ""
     case .duration: fields.nanoseconds.map { GoFloat.plain(Double($0) / 1e9) + "s" } ?? ""
-    case .rflags: fields.responseFlags.map(flags) ?? ""
+    case .responseFlags: fields.responseFlags.map(flags) ?? ""
     case .id: "\(fields.id)"
     case .opcode: "\(fields.opcode)"
     case .dnssecOK: fields.dnssecOK ? "true" : "false"
@@ -135,9 +89,5 @@ public struct QueryLog: Sendable {
       (0x0010, "cd"),
     ]
     return names.filter { word & $0.0 != 0 }.map(\.1).joined(separator: ",")
-  }
-
-  private static func replacing(_ placeholder: String, by format: String, in text: String) -> String {
-    text.split(separator: placeholder, omittingEmptySubsequences: false).joined(separator: format)
   }
 }

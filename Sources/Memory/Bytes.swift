@@ -7,7 +7,7 @@
 ///
 /// All raw loads and stores of the data path are in this file. Multi-byte integers are in network order
 /// (RFC 1035 §2.3.2) unless named `word`, which is eight bytes in host order.
-@safe @frozen public struct Bytes: @unchecked Sendable {
+@safe @frozen public struct Bytes: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let base: UnsafeMutableRawPointer
   public let count: Int
 
@@ -67,6 +67,17 @@
     unsafe base.storeBytes(of: value, toByteOffset: at, as: UInt64.self)
   }
 
+  /// A trivial value that `store` put at `at`.
+  @inlinable @inline(__always) public func load<Value: BitwiseCopyable>(_ type: Value.Type, at: Int) -> Value {
+    check(at, MemoryLayout<Value>.size)
+    return unsafe base.loadUnaligned(fromByteOffset: at, as: type)
+  }
+
+  @inlinable @inline(__always) public func store<Value: BitwiseCopyable>(_ value: Value, at: Int) {
+    check(at, MemoryLayout<Value>.size)
+    unsafe base.storeBytes(of: value, toByteOffset: at, as: Value.self)
+  }
+
   /// The part from `from` on, `length` bytes long.
   @inlinable @inline(__always) public func slice(_ from: Int, _ length: Int) -> Bytes {
     check(from, length)
@@ -93,6 +104,8 @@
       if word(i) != other.word(i) { return false }
       i &+= 8
     }
+    // The rest at once, with some of the last word again.
+    if count >= 8 { return word(count &- 8) == other.word(count &- 8) }
     while i < count {
       if self[i] != other[i] { return false }
       i &+= 1

@@ -1,4 +1,5 @@
 import Control
+import Corefile
 import Testing
 
 @Suite struct QueryLogTests {
@@ -23,46 +24,46 @@ import Testing
 
   @Test func theCommonFormatIsNodeCaches() {
     #expect(
-      QueryLog().line(measured)
+      QueryLog(.common).line(measured)
         == "[INFO] 127.0.0.1:52935 - 4660 \"A IN a.default.svc.cluster.local. udp 45 false 512\" NOERROR qr,aa,rd 88 0.00289135s"
     )
   }
 
   @Test func theCombinedFormatHasTheOpcode() {
-    #expect(QueryLog(format: "{combined}").line(measured) == QueryLog().line(measured) + " \"0\"")
-    #expect(QueryLog(format: QueryLog.combined).line(measured) == QueryLog().line(measured) + " \"0\"")
+    #expect(QueryLog(LogFormat("{combined}")).line(measured) == QueryLog(.common).line(measured) + " \"0\"")
+    #expect(QueryLog(.combined).line(measured) == QueryLog(.common).line(measured) + " \"0\"")
   }
 
   @Test func anIPv6AddressIsInBrackets() {
     var fields = measured
     fields.remote = "fd00::1"
     fields.local = "::1"
-    #expect(QueryLog(format: "{remote}:{port} {local}").line(fields) == "[INFO] [fd00::1]:52935 [::1]")
+    #expect(QueryLog(LogFormat("{remote}:{port} {local}")).line(fields) == "[INFO] [fd00::1]:52935 [::1]")
   }
 
   @Test func whatIsNotKnownIsADash() {
     let format = "{rcode} {>rflags} {rsize} {duration} {remote} {name} {/forward/upstream}"
-    #expect(QueryLog(format: format).line(.init()) == "[INFO] - - - - - - -")
+    #expect(QueryLog(LogFormat(format)).line(.init()) == "[INFO] - - - - - - -")
   }
 
   @Test func allFlagsAreWrittenInCoreDNSsOrder() {
     var fields = measured
     fields.responseFlags = 0x87F3
-    #expect(QueryLog(format: "{>rflags}").line(fields) == "[INFO] qr,aa,tc,rd,ra,z,ad,cd")
+    #expect(QueryLog(LogFormat("{>rflags}")).line(fields) == "[INFO] qr,aa,tc,rd,ra,z,ad,cd")
     fields.responseFlags = 0
-    #expect(QueryLog(format: "{>rflags}").line(fields) == "[INFO] -")
+    #expect(QueryLog(LogFormat("{>rflags}")).line(fields) == "[INFO] -")
   }
 
   @Test func bracesThatAreNoPlaceholderStay() {
-    #expect(QueryLog(format: "A } { {type} } {X} {").line(measured) == "[INFO] A } { A } {X} {")
-    #expect(QueryLog(format: "").line(measured) == "[INFO] ")
-    #expect(QueryLog(format: "{{type}}").line(measured) == "[INFO] {A}")
+    #expect(QueryLog(LogFormat("A } { {type} } {X} {")).line(measured) == "[INFO] A } { A } {X} {")
+    #expect(QueryLog(LogFormat("")).line(measured) == "[INFO] ")
+    #expect(QueryLog(LogFormat("{{type}}")).line(measured) == "[INFO] {A}")
   }
 
   @Test func aNameWithBracesIsNotExpandedAgain() {
     var fields = measured
     fields.name = "{type}."
-    #expect(QueryLog(format: "{name}").line(fields) == "[INFO] {type}.")
+    #expect(QueryLog(LogFormat("{name}")).line(fields) == "[INFO] {type}.")
   }
 
   @Test(
@@ -73,6 +74,6 @@ import Testing
   func durationsArePlainDecimals(nanoseconds: UInt64, text: String) {
     var fields = measured
     fields.nanoseconds = nanoseconds
-    #expect(QueryLog(format: "{duration}").line(fields) == "[INFO] \(text)")
+    #expect(QueryLog(LogFormat("{duration}")).line(fields) == "[INFO] \(text)")
   }
 }

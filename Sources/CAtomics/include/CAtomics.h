@@ -3,6 +3,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline uint64_t atomics_load_relaxed(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
 static inline uint64_t atomics_load_acquire(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
@@ -22,4 +23,18 @@ static inline void atomics_copy_from_racy(uint64_t *to, const uint64_t *from, si
 /* The writer's half: overwrites words that other threads may be reading. */
 static inline void atomics_copy_to_racy(uint64_t *to, const uint64_t *from, size_t words) {
   for (size_t i = 0; i < words; i++) __atomic_store_n(to + i, from[i], __ATOMIC_RELAXED);
+}
+
+/* The same from bytes of any alignment and length; the last word is filled up with zero bytes. */
+static inline void atomics_copy_bytes_to_racy(uint64_t *to, const void *from, size_t bytes) {
+  const char *next = (const char *)from;
+  uint64_t word;
+  for (; bytes >= 8; bytes -= 8, next += 8, to++) {
+    memcpy(&word, next, 8);
+    __atomic_store_n(to, word, __ATOMIC_RELAXED);
+  }
+  if (bytes == 0) return;
+  word = 0;
+  memcpy(&word, next, bytes);
+  __atomic_store_n(to, word, __ATOMIC_RELAXED);
 }

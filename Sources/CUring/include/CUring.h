@@ -1,3 +1,288 @@
-/* What Swift cannot reach of liburing: macros, bit-fields and cmsg arithmetic, as static inline functions. */
+/* What Swift cannot reach of liburing, or would reach only through a page of pointer casts: macros, bit-fields, cmsg
+   arithmetic, and the preparation of each operation that the ring uses. */
 #pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
 #include <liburing.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#pragma clang assume_nonnull begin
+
+enum {
+  CURING_NAME = 28,         /* sizeof(struct sockaddr_in6), the larger of the two */
+  CURING_CONTROL = 40,      /* CMSG_SPACE(sizeof(struct in6_pktinfo)), the larger of the two */
+  CURING_HEADROOM = 16 + CURING_NAME
+};
+
+/* One shard's ring and its ring of receive buffers. Buffers are `size` bytes: struct io_uring_recvmsg_out, the sender's
+   address, control data on wildcard sockets, the datagram. */
+struct curing {
+  struct io_uring ring;
+  struct io_uring_buf_ring *returned;
+  struct msghdr plain, wildcard;
+  unsigned char *buffers;
+  struct msghdr *messages; /* per buffer: what a reply on a wildcard socket is sent with */
+  struct iovec *vectors;
+  unsigned count, size;
+  int adding; /* buffers put back since the last turn */
+};
+
+/* Zeroed, for the caller to open, and to delete after closing. Without memory for it there is nothing to go on with. */
+static inline struct curing *curing_new(void) {
+  struct curing *c = (struct curing *)calloc(1, sizeof *c);
+  if (!c) abort();
+  return c;
+}
+
+/* 0 or -errno. */
+static inline int curing_open(struct curing *c, unsigned entries, unsigned buffers, unsigned size) {
+  struct io_uring_params p = {
+      .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
+      .cq_entries = entries * 2};
+  int e = io_uring_queue_init_params(entries, &c->ring, &p);
+  if (e < 0) return e;
+  io_uring_register_ring_fd(&c->ring);
+  size_t ring_size = buffers * sizeof(struct io_uring_buf);
+  c->returned = (struct io_uring_buf_ring *)mmap(0, ring_size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+  c->buffers = (unsigned char *)mmap(0, (size_t)buffers * size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+  c->messages = (struct msghdr *)calloc(buffers, sizeof *c->messages);
+  c->vectors = (struct iovec *)calloc(buffers, sizeof *c->vectors);
+  if (c->returned == MAP_FAILED || c->buffers == MAP_FAILED || !c->messages || !c->vectors) return -ENOMEM;
+  struct io_uring_buf_reg reg = {.ring_addr = (unsigned long)c->returned, .ring_entries = buffers};
+  e = io_uring_register_buf_ring(&c->ring, &reg, 0);
+  if (e < 0) return e;
+  io_uring_buf_ring_init(c->returned);
+  c->count = buffers;
+  c->size = size;
+  for (unsigned i = 0; i < buffers; i++)
+    io_uring_buf_ring_add(c->returned, c->buffers + (size_t)i * size, size, i, io_uring_buf_ring_mask(buffers), i);
+  io_uring_buf_ring_advance(c->returned, buffers);
+  c->plain = (struct msghdr){.msg_namelen = CURING_NAME};
+  c->wildcard = (struct msghdr){.msg_namelen = CURING_NAME, .msg_controllen = CURING_CONTROL};
+  return 0;
+}
+
+static inline void curing_close(struct curing *c) {
+  if (!c->count) return; /* never opened */
+  io_uring_queue_exit(&c->ring);
+  munmap(c->returned, c->count * sizeof(struct io_uring_buf));
+  munmap(c->buffers, (size_t)c->count * c->size);
+  free(c->messages);
+  free(c->vectors);
+}
+
+static inline void curing_delete(struct curing *c) { free(c); }
+
+/* A free submission entry: with a full queue, what is in it goes first. */
+static inline struct io_uring_sqe *curing_sqe(struct curing *c) {
+  struct io_uring_sqe *s = io_uring_get_sqe(&c->ring);
+  while (!s) {
+    io_uring_submit(&c->ring);
+    s = io_uring_get_sqe(&c->ring);
+  }
+  return s;
+}
+
+/* Submits, waits for one completion (timeout_ns < 0: for ever), and returns how many there are. `seen` are those of the
+   last turn. */
+static inline unsigned curing_turn(struct curing *c, unsigned seen, int64_t timeout_ns) {
+  io_uring_cq_advance(&c->ring, seen);
+  if (c->adding) io_uring_buf_ring_advance(c->returned, c->adding), c->adding = 0;
+  if (timeout_ns < 0) {
+    io_uring_submit_and_wait(&c->ring, 1);
+  } else {
+    struct __kernel_timespec t = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+    struct io_uring_cqe *first;
+    io_uring_submit_and_wait_timeout(&c->ring, &first, 1, &t, 0);
+  }
+  return io_uring_cq_ready(&c->ring);
+}
+
+static inline struct io_uring_cqe *curing_cqe(struct curing *c, unsigned index) {
+  return &c->ring.cq.cqes[(*c->ring.cq.khead + index) & *c->ring.cq.kring_mask];
+}
+static inline int curing_more(const struct io_uring_cqe *e) { return (e->flags & IORING_CQE_F_MORE) != 0; }
+static inline int curing_buffer(const struct io_uring_cqe *e) {
+  return e->flags & IORING_CQE_F_BUFFER ? (int)(e->flags >> IORING_CQE_BUFFER_SHIFT) : -1;
+}
+
+static inline void curing_receive(struct curing *c, int socket, int is_wildcard, uint64_t token) {
+  struct io_uring_sqe *s = curing_sqe(c);
+  io_uring_prep_recvmsg_multishot(s, socket, is_wildcard ? &c->wildcard : &c->plain, 0);
+  s->flags |= IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
+  io_uring_sqe_set_data64(s, token);
+}
+
+static inline unsigned char *curing_at(struct curing *c, unsigned buffer) { return c->buffers + (size_t)buffer * c->size; }
+
+static inline void curing_put_back(struct curing *c, unsigned buffer) {
+  io_uring_buf_ring_add(c->returned, curing_at(c, buffer), c->size, buffer, io_uring_buf_ring_mask(c->count), c->adding++);
+}
+
+/* The packet info in `control` becomes one to send with: the source address stays, the interface is left to routing. */
+static inline void curing_any_interface(unsigned char *control) {
+  struct cmsghdr h;
+  memcpy(&h, control, sizeof h);
+  memset(control + sizeof h + (h.cmsg_level == IPPROTO_IPV6 ? 16 : 0), 0, 4);
+}
+
+static inline size_t curing_control_length(const unsigned char *control) {
+  struct cmsghdr h;
+  memcpy(&h, control, sizeof h);
+  return CMSG_ALIGN(h.cmsg_len);
+}
+
+/* Sends `length` bytes of the datagram's place in a receive buffer back to where it came from. */
+static inline void curing_reply(struct curing *c, int socket, int is_wildcard, unsigned buffer, unsigned length, uint64_t token) {
+  unsigned char *at = curing_at(c, buffer);
+  struct io_uring_sqe *s = curing_sqe(c);
+  if (!is_wildcard) {
+    io_uring_prep_send(s, socket, at + CURING_HEADROOM, length, 0);
+    s->addr2 = (unsigned long)(at + 16);
+    s->addr_len = CURING_NAME;
+  } else {
+    unsigned char *control = at + CURING_HEADROOM;
+    curing_any_interface(control);
+    c->vectors[buffer] = (struct iovec){control + CURING_CONTROL, length};
+    c->messages[buffer] = (struct msghdr){.msg_name = at + 16, .msg_namelen = CURING_NAME, .msg_iov = &c->vectors[buffer], .msg_iovlen = 1,
+                                          .msg_control = control, .msg_controllen = curing_control_length(control)};
+    io_uring_prep_sendmsg(s, socket, &c->messages[buffer], 0);
+  }
+  s->flags |= IOSQE_FIXED_FILE;
+  io_uring_sqe_set_data64(s, token);
+}
+
+/* Sends a slot: address at 0, packet info at 32 (`local` bytes, 0 for none), 192 bytes on the message. */
+static inline void curing_send(struct curing *c, int socket, unsigned char *slot, unsigned length, unsigned local, uint64_t token) {
+  struct io_uring_sqe *s = curing_sqe(c);
+  if (!local) {
+    io_uring_prep_send(s, socket, slot + 192, length, 0);
+    s->addr2 = (unsigned long)slot;
+    s->addr_len = CURING_NAME;
+  } else {
+    struct msghdr *m = (struct msghdr *)(slot + 64);
+    struct iovec *v = (struct iovec *)(slot + 128);
+    unsigned char *control = slot + 144;
+    int is_v6 = local == sizeof(struct in6_pktinfo);
+    struct cmsghdr h = {.cmsg_len = CMSG_LEN(local), .cmsg_level = is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                        .cmsg_type = is_v6 ? IPV6_PKTINFO : IP_PKTINFO};
+    memcpy(control, &h, sizeof h);
+    memcpy(control + sizeof h, slot + 32, local);
+    curing_any_interface(control);
+    *v = (struct iovec){slot + 192, length};
+    *m = (struct msghdr){.msg_name = slot, .msg_namelen = CURING_NAME, .msg_iov = v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(local)};
+    io_uring_prep_sendmsg(s, socket, m, 0);
+  }
+  s->flags |= IOSQE_FIXED_FILE;
+  io_uring_sqe_set_data64(s, token);
+}
+
+static inline void curing_accept(struct curing *c, int socket, uint64_t token) {
+  struct io_uring_sqe *s = curing_sqe(c);
+  io_uring_prep_multishot_accept(s, socket, 0, 0, SOCK_CLOEXEC);
+  io_uring_sqe_set_data64(s, token);
+}
+
+static inline void curing_connect(struct curing *c, int socket, const void *address, unsigned length, uint64_t token) {
+  struct io_uring_sqe *s = curing_sqe(c);
+  io_uring_prep_connect(s, socket, (const struct sockaddr *)address, length);
+  io_uring_sqe_set_data64(s, token);
+}
+
+static inline void curing_read(struct curing *c, int socket, void *to, size_t length, uint64_t token) {
+  struct io_uring_sqe *s = curing_sqe(c);
+  io_uring_prep_recv(s, socket, to, length, 0);
+  io_uring_sqe_set_data64(s, token);
+}
+
+static inline void curing_write(struct curing *c, int socket, const void *from, size_t length, uint64_t token) {
+  struct io_uring_sqe *s = curing_sqe(c);
+  io_uring_prep_send(s, socket, from, length, MSG_NOSIGNAL);
+  io_uring_sqe_set_data64(s, token);
+}
+
+static inline void curing_cancel(struct curing *c, int socket) {
+  struct io_uring_sqe *s = curing_sqe(c);
+  io_uring_prep_cancel_fd(s, socket, IORING_ASYNC_CANCEL_ALL);
+  io_uring_sqe_set_data64(s, 0);
+}
+
+static inline void curing_message(struct curing *c, int ring, uint64_t token) {
+  struct io_uring_sqe *s = curing_sqe(c);
+  io_uring_prep_msg_ring(s, ring, 0, token, 0);
+  io_uring_sqe_set_data64(s, 0);
+}
+
+static inline void curing_nop(struct curing *c, uint64_t token) {
+  struct io_uring_sqe *s = curing_sqe(c);
+  io_uring_prep_nop(s);
+  io_uring_sqe_set_data64(s, token);
+}
+
+/* The address of a stream's other end, 28 bytes; zeros if it is gone. */
+static inline void curing_peer(int socket, void *address) {
+  socklen_t length = CURING_NAME;
+  memset(address, 0, CURING_NAME);
+  getpeername(socket, (struct sockaddr *)address, &length);
+}
+
+static inline uint64_t curing_boottime(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_BOOTTIME, &t);
+  return (uint64_t)t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* A UDP socket or TCP listener of a server: shared port, large buffers, packet info on the unspecified address.
+   The descriptor, or -errno. */
+static inline int curing_listen(const void *address, unsigned length, int type, int is_wildcard) {
+  int family = ((const struct sockaddr *)address)->sa_family, one = 1, size = 4 << 20;
+  int s = socket(family, type | SOCK_CLOEXEC, 0);
+  if (s < 0) return -errno;
+  setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+  if (type == SOCK_DGRAM) {
+    if (setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)) setsockopt(s, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    if (setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size)) setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    if (is_wildcard && family == AF_INET) setsockopt(s, IPPROTO_IP, IP_PKTINFO, &one, sizeof one);
+    if (is_wildcard && family == AF_INET6) setsockopt(s, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof one);
+  } else {
+    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  }
+  int both = 0;
+  if (family == AF_INET6) setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, is_wildcard ? &both : &one, sizeof one);
+  if (bind(s, (const struct sockaddr *)address, length) || (type == SOCK_STREAM && listen(s, 1024))) {
+    int e = -errno;
+    close(s);
+    return e;
+  }
+  return s;
+}
+
+/* A socket towards an upstream: TCP unconnected, UDP connected from a port of the kernel's choosing. */
+static inline int curing_outgoing(const void *address, unsigned length, int is_stream) {
+  int family = ((const struct sockaddr *)address)->sa_family, one = 1;
+  int s = socket(family, (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+  if (s < 0) return -errno;
+  if (is_stream) {
+    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  } else if (connect(s, (const struct sockaddr *)address, length)) {
+    int e = -errno;
+    close(s);
+    return e;
+  }
+  return s;
+}
+
+#pragma clang assume_nonnull end

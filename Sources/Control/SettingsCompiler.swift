@@ -1,0 +1,213 @@
+import Corefile
+import Engine
+import Glibc
+
+/// A Corefile that says something this version cannot do.
+public struct CompileError: Error, Sendable, CustomStringConvertible {
+  public let location: SourceLocation
+  public let message: String
+  public var description: String { "\(location) - \(message)" }
+}
+
+extension Settings {
+  /// What shards are to do for a configuration.
+  ///
+  /// - Parameters:
+  ///   - shards: The cache that the Corefile asks for is split among them.
+  ///   - cacheBytes: The most that all shards' caches may take together.
+  ///   - addresses: The addresses an interface has now; empty if there is no such interface.
+  public init(
+    _ configuration: Configuration, shards: Int, cacheBytes: Int,
+    addresses: (_ interface: String) -> [IPAddress] = interfaceAddresses
+  ) throws(CompileError) {
+    self.init()
+    var zonesOf: [Endpoint: [Int]] = [:]
+    var order: [Endpoint] = []
+    for block in configuration.blocks {
+      let chain = try add(block)
+      let hosts = try Self.hosts(block, addresses)
+      for key in block.keys {
+        let zone = zones.count
+        zones.append(Zone(name: key.zone.wire, chain: chain, label: key.zone.text))
+        for host in hosts {
+          let endpoint = Endpoint(address: host, port: key.port)
+          if zonesOf[endpoint] == nil { order.append(endpoint) }
+          zonesOf[endpoint, default: []].append(zone)
+        }
+      }
+    }
+    for endpoint in order {
+      let served = zonesOf[endpoint]!
+      let group = groups.firstIndex(of: served) ?? groups.count
+      if group == groups.count { groups.append(served) }
+      listeners.append(
+        Listener(
+          address: socketAddress(endpoint), isWildcard: endpoint.address.bytes.allSatisfy { $0 == 0 }, group: group,
+          label: "dns://\(endpoint)"))
+    }
+    sizeCaches(configuration.blocks.compactMap(\.cache), shards: shards, limit: cacheBytes)
+  }
+
+  private static func hosts(
+    _ block: ServerBlock, _ addresses: (String) -> [IPAddress]
+  ) throws(CompileError) -> [IPAddress] {
+    // Nothing to bind to is everything: one dual-stack socket, as Go listens.
+    if block.bind.isEmpty { return [IPAddress("::")!] }
+    var hosts: [IPAddress] = []
+    for bind in block.bind {
+      var excepted: [IPAddress] = []
+      for one in bind.except {
+        switch one {
+        case .address(let address): excepted.append(address)
+        case .interface(let name): excepted += addresses(name)
+        }
+      }
+      for one in bind.addresses {
+        switch one {
+        case .address(let address): hosts.append(address)
+        case .interface(let name):
+          let found = addresses(name)
+          if found.isEmpty {
+            throw CompileError(
+              location: bind.location, message: "bind: no interface '\(name)' with an address; expected one, or an IP")
+          }
+          hosts += found
+        }
+      }
+      hosts.removeAll { excepted.contains($0) }
+    }
+    var distinct: [IPAddress] = []
+    for host in hosts where !distinct.contains(host) { distinct.append(host) }
+    return distinct
+  }
+
+  private mutating func add(_ block: ServerBlock) throws(CompileError) -> Int {
+    for (directive, location) in block.directives where !directive.isServed {
+      throw CompileError(
+        location: location, message: "directive '\(directive.rawValue)' is not supported by this version of ringlet")
+    }
+    var chain = Chain()
+    chain.label = block.zones.map(\.text).joined(separator: ",")
+    chain.logsQueries = !block.log.isEmpty
+    chain.logsErrors = block.errors != nil
+    if let cache = block.cache { chain.cache = Cache(cache) }
+    for forward in block.forward { chain.forwards.append(try add(forward)) }
+    chains.append(chain)
+    return chains.count - 1
+  }
+
+  private mutating func add(_ forward: ForwardDirective) throws(CompileError) -> Forward {
+    let start = upstreams.count
+    for target in forward.targets {
+      guard target.transport == .dns else {
+        throw CompileError(
+          location: forward.location,
+          message: "forward: \(target.transport.rawValue):// upstreams are not supported by this version of ringlet")
+      }
+      upstreams.append(Upstream(address: socketAddress(target.endpoint), label: "\(target.endpoint)"))
+    }
+    var compiled = Forward(upstreams: start..<upstreams.count)
+    compiled.from = forward.from.wire
+    compiled.except = forward.except.map(\.wire)
+    compiled.transport = forward.forcesTCP ? .tcp : forward.prefersUDP ? .udp : .mirrored
+    compiled.maxConcurrent = forward.maxConcurrent
+    compiled.expire = UInt64(max(0, forward.expire.nanoseconds))
+    compiled.policy =
+      switch forward.policy {
+      case .random: .random
+      case .roundRobin: .roundRobin
+      case .sequential: .sequential
+      }
+    return compiled
+  }
+
+  /// Entries to bytes: what a Corefile counts in answers, the memory counts in bytes.
+  private mutating func sizeCaches(_ caches: [CacheDirective], shards: Int, limit: Int) {
+    var success = caches.reduce(0) { $0 + $1.success.capacity } * Fabric.entryBytes
+    var denial = caches.reduce(0) { $0 + $1.denial.capacity } * Fabric.entryBytes
+    if success + denial > limit {
+      success = Int(Double(limit) * Double(success) / Double(success + denial))
+      denial = limit - success
+    }
+    successBytes = max(Self.minimumStore, success / shards)
+    denialBytes = max(Self.minimumStore, denial / shards)
+  }
+
+  /// Room for a few of the largest answers.
+  private static let minimumStore = 512 << 10
+}
+
+extension Directive {
+  /// Whether the engine does what it says; the rest are read, checked, and refused.
+  var isServed: Bool {
+    switch self {
+    case .bind, .cache, .debug, .errors, .forward, .health, .log, .loop, .prometheus, .reload: true
+    default: false
+    }
+  }
+}
+
+extension ServerBlock {
+  /// Those present, each with a place to name in an error.
+  fileprivate var directives: [(Directive, SourceLocation)] {
+    var found: [(Directive, SourceLocation?)] = [
+      (.bufsize, bufsize?.location), (.dns64, dns64?.location), (.hosts, hosts?.location),
+      (.loadbalance, loadbalance?.location), (.metadata, metadata), (.pprof, pprof?.location),
+      (.rewrite, rewrite.first?.location), (.template, template.first?.location), (.timeouts, timeouts?.location),
+      (.trace, trace?.location), (.whoami, whoami),
+    ]
+    found.removeAll { $0.1 == nil }
+    return found.map { ($0.0, $0.1!) }
+  }
+}
+
+extension Settings.Cache {
+  init(_ directive: CacheDirective) {
+    self.init()
+    zones = directive.zones.map(\.wire)
+    successMax = directive.success.maximumTTL
+    successMin = directive.success.minimumTTL
+    denialMax = directive.denial.maximumTTL
+    denialMin = directive.denial.minimumTTL
+    servfail = UInt32(clamping: directive.servfail.nanoseconds / 1_000_000_000)
+    keepTTL = directive.keepsTTL
+    disableSuccess = directive.success.disabledZones.map(\.wire)
+    disableDenial = directive.denial.disabledZones.map(\.wire)
+  }
+}
+
+/// A sockaddr_in or sockaddr_in6 (ip(7), ipv6(7)).
+func socketAddress(_ endpoint: Endpoint) -> [UInt8] {
+  let port = [UInt8(endpoint.port >> 8), UInt8(endpoint.port & 0xFF)]
+  if endpoint.address.isIPv4 {
+    return [UInt8(AF_INET), 0] + port + endpoint.address.bytes + [UInt8](repeating: 0, count: 8)
+  }
+  let scope = endpoint.address.scope.map { name in unsafe name.withCString { unsafe if_nametoindex($0) } } ?? 0
+  return [UInt8(AF_INET6), 0] + port + [0, 0, 0, 0] + endpoint.address.bytes
+    + (0..<4).map { UInt8(truncatingIfNeeded: scope >> ($0 * 8)) }
+}
+
+/// The addresses of a network interface (getifaddrs(3)).
+public func interfaceAddresses(_ name: String) -> [IPAddress] {
+  var list: UnsafeMutablePointer<ifaddrs>?
+  guard unsafe getifaddrs(&list) == 0 else { return [] }
+  defer { unsafe freeifaddrs(list) }
+  var found: [IPAddress] = []
+  var entry = unsafe list
+  // The list is the C library's until freeifaddrs; each address is as long as its family says.
+  while let current = unsafe entry {
+    if unsafe String(cString: current.pointee.ifa_name) == name, let address = unsafe current.pointee.ifa_addr {
+      var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN) + 1)
+      let family = unsafe Int32(address.pointee.sa_family)
+      let from = unsafe UnsafeRawPointer(address) + (family == AF_INET ? 4 : 8)
+      if family == AF_INET || family == AF_INET6,
+        unsafe inet_ntop(family, from, &text, socklen_t(text.count)) != nil
+      {
+        let digits = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        if let parsed = IPAddress(String(decoding: digits, as: UTF8.self)) { found.append(parsed) }
+      }
+    }
+    unsafe entry = current.pointee.ifa_next
+  }
+  return found
+}

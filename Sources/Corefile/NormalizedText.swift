@@ -1,0 +1,34 @@
+extension ParsedBlock {
+  /// The block with one space between words, one line per statement and option, no comments, imports replaced by what
+  /// they name and variables by their values: equal for configurations that say the same in the same order.
+  func appendNormalized(to text: inout String) {
+    text += keys.map { quoted($0.text) }.joined(separator: " ")
+    text += " {\n"
+    for statement in statements {
+      text += "  " + words(statement.line)
+      if !statement.body.isEmpty {
+        text += " {\n"
+        for line in statement.body { text += "    " + words(line) + "\n" }
+        text += "  }"
+      }
+      text += "\n"
+    }
+    text += "}\n"
+  }
+
+  private func words(_ line: Line) -> String { line.words.map { quoted($0.text) }.joined(separator: " ") }
+
+  /// Quoted where the bare word would read as something else.
+  private func quoted(_ word: String) -> String {
+    let isBare =
+      !word.isEmpty && word != "{" && word != "}" && word != "import"
+      && word.unicodeScalars.allSatisfy { $0 != "\"" && $0 != "#" && !isSpace($0) }
+    if isBare { return word }
+    var text = "\""
+    for scalar in word.unicodeScalars {
+      if scalar == "\"" { text.unicodeScalars.append("\\") }
+      text.unicodeScalars.append(scalar)
+    }
+    return text + "\""
+  }
+}

@@ -1,0 +1,197 @@
+import Memory
+
+/// Upper bounds of the histograms of spec a.10.
+public enum Buckets {
+  /// Nanoseconds: 0.00025 s × 2^k, k = 0…15.
+  public static let durations = 16
+  public static func duration(_ k: Int) -> UInt64 { 250_000 << UInt64(k) }
+
+  /// The bucket of a duration: `durations` is +Inf.
+  @inline(__always) static func index(ofDuration nanoseconds: UInt64) -> Int {
+    if nanoseconds <= 250_000 { return 0 }
+    let above = (nanoseconds &- 1) / 250_000  // ≥ 1
+    return min(durations, 64 &- above.leadingZeroBitCount)
+  }
+
+  /// Bytes.
+  public static let sizes: [Int] = [0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16000, 32000, 48000, 64000]
+  public static let sizeCount = 14
+
+  @inline(__always) static func index(ofSize bytes: Int) -> Int {
+    if bytes <= 400 { return (bytes &+ 99) / 100 }
+    if bytes <= 511 { return 5 }
+    if bytes <= 1023 { return 6 }
+    if bytes <= 2047 { return 7 }
+    if bytes <= 4095 { return 8 }
+    if bytes <= 8291 { return 9 }
+    if bytes <= 16000 { return 10 }
+    return bytes <= 32000 ? 11 : bytes <= 48000 ? 12 : bytes <= 64000 ? 13 : 14
+  }
+}
+
+/// Types that have a label of their own in metrics (spec a.10), by slot.
+public enum CountedType {
+  public static let labels = [
+    "other", "A", "AAAA", "CNAME", "DNSKEY", "DS", "MX", "NSEC3", "NSEC", "NS", "PTR", "RRSIG", "SOA", "SRV", "TXT",
+    "HTTPS", "IXFR", "AXFR", "ANY",
+  ]
+
+  @inline(__always) static func slot(_ type: UInt16) -> Int {
+    switch type {
+    case 1: 1
+    case 28: 2
+    case 5: 3
+    case 48: 4
+    case 43: 5
+    case 15: 6
+    case 50: 7
+    case 47: 8
+    case 2: 9
+    case 12: 10
+    case 46: 11
+    case 6: 12
+    case 33: 13
+    case 16: 14
+    case 65: 15
+    case 251: 16
+    case 252: 17
+    case 255: 18
+    default: 0
+    }
+  }
+}
+
+/// What one shard has counted. The shard adds; any thread reads. All are 64-bit words in one region:
+/// a block per listener and zone (the last zone is 'dropped': refused and malformed), one per upstream, one of its own.
+public struct Counters: Sendable {
+  private let memory: Bytes
+  private let zones: Int
+  private let upstreamStart: Int
+  private let shardStart: Int
+
+  /// Offsets of words in a block of a listener and zone.
+  public enum Query {
+    /// Transport × family × type.
+    public static let requests = 0
+    public static let types = 19
+    public static let responses = requests + 2 * 2 * types
+    /// Response codes 0…22; the last stands for all others.
+    public static let rcodes = 24
+    public static let durations = responses + rcodes
+    public static let durationSum = durations + Buckets.durations + 1
+    /// Transport × bucket, then the sum.
+    public static let requestSizes = durationSum + 1
+    public static let sizeWords = Buckets.sizeCount + 2
+    public static let responseSizes = requestSizes + 2 * sizeWords
+    public static let dnssecOK = responseSizes + 2 * sizeWords
+    public static let hits = dnssecOK + 1  // success, denial
+    public static let misses = hits + 2
+    /// Answers whose question was not the one asked.
+    public static let drops = misses + 1
+    public static let words = drops + 1
+  }
+
+  /// Offsets of words in a block of an upstream.
+  public enum Exchange {
+    /// Response code × bucket, then the sum.
+    public static let durations = 0
+    public static let durationWords = Buckets.durations + 2
+    public static let rcodes = 24
+    /// Transport: questions sent on a connection that was there, and on a new one.
+    public static let connectionHits = durations + rcodes * durationWords
+    public static let connectionMisses = connectionHits + 2
+    /// 1: not known to be down.
+    public static let isUp = connectionMisses + 2
+    public static let words = isUp + 1
+  }
+
+  /// The shard's own words.
+  public enum Shard: Int, CaseIterable, Sendable {
+    case datagrams, replies, streams, streamsRefused
+    /// Datagrams that are no query: too short, a response, larger than a buffer.
+    case ignored
+    /// Queries that got no answer, by reason.
+    case droppedNoSlot, droppedClientGone, eventsLost
+    /// Questions that got SERVFAIL for want of room.
+    case refusedQuestions, refusedMail
+    case joined, timeouts, concurrencyRejects
+    case buffersExhausted
+    case insertsRefused
+  }
+
+  static func bytes(_ settings: Settings) -> Int {
+    let blocks = settings.listeners.count * (settings.zones.count + 1) * Query.words
+    return 8 * (blocks + settings.upstreams.count * Exchange.words + Shard.allCases.count)
+  }
+
+  init(_ memory: Bytes, _ settings: Settings) {
+    self.memory = memory
+    zones = settings.zones.count + 1
+    upstreamStart = settings.listeners.count * zones * Query.words
+    shardStart = upstreamStart + settings.upstreams.count * Exchange.words
+  }
+
+  @inline(__always) private func block(_ listener: Int, _ zone: Int) -> Int {
+    (listener &* zones &+ zone) &* Query.words
+  }
+
+  /// The zone that counts what no zone serves.
+  public var dropped: Int { zones - 1 }
+
+  public func read(listener: Int, zone: Int, _ word: Int) -> UInt64 {
+    memory.loadRelaxed((block(listener, zone) + word) * 8)
+  }
+
+  public func read(upstream: Int, _ word: Int) -> UInt64 {
+    memory.loadRelaxed((upstreamStart + upstream * Exchange.words + word) * 8)
+  }
+
+  public func read(_ word: Shard) -> UInt64 { memory.loadRelaxed((shardStart + word.rawValue) * 8) }
+
+  @inline(__always) func add(_ word: Shard, _ amount: Int = 1) {
+    memory.count((shardStart &+ word.rawValue) &* 8, by: UInt64(amount))
+  }
+
+  @inline(__always) func add(listener: Int, zone: Int, _ word: Int) {
+    memory.count((block(listener, zone) &+ word) &* 8)
+  }
+
+  /// One query answered.
+  @inline(__always) func answered(
+    listener: Int, zone: Int, stream: Bool, ipv6: Bool, type: UInt16, rcode: UInt16, dnssecOK: Bool,
+    requestSize: Int, responseSize: Int, duration: UInt64
+  ) {
+    let base = block(listener, zone)
+    let transport = stream ? 1 : 0
+    let request = (transport &* 2 &+ (ipv6 ? 1 : 0)) &* Query.types &+ CountedType.slot(type)
+    memory.count((base &+ Query.requests &+ request) &* 8)
+    memory.count((base &+ Query.responses &+ min(Int(rcode), Query.rcodes &- 1)) &* 8)
+    memory.count((base &+ Query.durations &+ Buckets.index(ofDuration: duration)) &* 8)
+    memory.count((base &+ Query.durationSum) &* 8, by: duration)
+    count(size: requestSize, at: base &+ Query.requestSizes &+ transport &* Query.sizeWords)
+    count(size: responseSize, at: base &+ Query.responseSizes &+ transport &* Query.sizeWords)
+    if dnssecOK { memory.count((base &+ Query.dnssecOK) &* 8) }
+  }
+
+  @inline(__always) private func count(size: Int, at word: Int) {
+    memory.count((word &+ Buckets.index(ofSize: size)) &* 8)
+    memory.count((word &+ Buckets.sizeCount &+ 1) &* 8, by: UInt64(size))
+  }
+
+  /// One exchange with an upstream, successful.
+  func exchanged(upstream: Int, rcode: UInt16, duration: UInt64) {
+    let base = upstreamStart &+ upstream &* Exchange.words
+    let row = base &+ Exchange.durations &+ min(Int(rcode), Exchange.rcodes &- 1) &* Exchange.durationWords
+    memory.count((row &+ Buckets.index(ofDuration: duration)) &* 8)
+    memory.count((row &+ Buckets.durations &+ 1) &* 8, by: duration)
+  }
+
+  func asked(upstream: Int, stream: Bool, reused: Bool) {
+    let base = upstreamStart &+ upstream &* Exchange.words
+    memory.count((base &+ (reused ? Exchange.connectionHits : Exchange.connectionMisses) &+ (stream ? 1 : 0)) &* 8)
+  }
+
+  func setUp(upstream: Int, _ isUp: Bool) {
+    memory.storeRelaxed(isUp ? 1 : 0, at: (upstreamStart &+ upstream &* Exchange.words &+ Exchange.isUp) &* 8)
+  }
+}

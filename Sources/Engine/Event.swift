@@ -1,0 +1,43 @@
+import Memory
+
+/// Something the control thread writes to the log: the shard pushes it and goes on.
+public struct Event: BitwiseCopyable, Sendable {
+  public enum Kind: UInt8, Sendable, BitwiseCopyable {
+    /// A query that was answered (log).
+    case query
+    /// A query that got SERVFAIL or REFUSED of our own (errors).
+    case failure
+  }
+
+  public enum Cause: UInt8, Sendable, BitwiseCopyable {
+    case none, upstreamTimeout, upstreamUnusable, tooManyQuestions, tooManyConcurrent, noForward
+  }
+
+  public var kind = Kind.query
+  public var cause = Cause.none
+  public var origin = Origin()
+  public var zone = 0
+  public var id: UInt16 = 0
+  /// The query's header flags, and the reply's.
+  public var queryFlags: UInt16 = 0
+  public var replyFlags: UInt16 = 0
+  public var rcode: UInt16 = 0
+  /// The reply has records in its answer section.
+  public var hasAnswer = false
+  public var type: UInt16 = 0
+  public var recordClass: UInt16 = 0
+  public var dnssecOK = false
+  public var udpSize: UInt16 = 0
+  public var querySize = 0
+  public var replySize = 0
+  /// Nanoseconds.
+  public var duration: UInt64 = 0
+  public var upstream = -1
+
+  public init() {}
+
+  /// The event of a message of the event queue, and the name (wire format, folded) it is about.
+  public static func read(_ message: Bytes) -> (Event, name: Bytes) {
+    (message.load(Event.self, at: 0), message.from(MemoryLayout<Event>.size))
+  }
+}

@@ -1,0 +1,14 @@
+import Memory
+
+/// A message from one shard to another: a client's query for the shard that owns its name, or the reply to it for the
+/// shard that holds the client's stream.
+struct Letter: BitwiseCopyable {
+  enum Kind: UInt8, BitwiseCopyable { case question, answer }
+
+  var kind: Kind
+  var origin: Origin
+
+  static func read(_ bytes: Bytes) -> (Letter, message: Bytes) {
+    (bytes.load(Letter.self, at: 0), bytes.from(MemoryLayout<Letter>.size))
+  }
+}

@@ -1,0 +1,96 @@
+/// What a shard is to do, compiled from a Corefile: plain values, names in wire format, folded.
+public struct Settings: Sendable {
+  public var listeners: [Listener] = []
+  /// Sets of zones; the listeners of one group serve the same ones.
+  public var groups: [[Int]] = []
+  public var zones: [Zone] = []
+  public var chains: [Chain] = []
+  public var upstreams: [Upstream] = []
+  /// Bytes of cache per shard, for answers and for denials.
+  public var successBytes = 2 << 20
+  public var denialBytes = 2 << 20
+  public init() {}
+
+  public struct Listener: Sendable {
+    /// A sockaddr_in or sockaddr_in6.
+    public var address: [UInt8]
+    /// The address is the unspecified one: a reply's source has to be given with it.
+    public var isWildcard: Bool
+    public var group: Int
+    /// `dns://127.0.0.1:53`, the `server` label of metrics.
+    public var label: String
+    public init(address: [UInt8], isWildcard: Bool, group: Int, label: String) {
+      self.address = address
+      self.isWildcard = isWildcard
+      self.group = group
+      self.label = label
+    }
+  }
+
+  public struct Zone: Sendable {
+    public var name: [UInt8]
+    public var chain: Int
+    /// `cluster.local.`, the `zone` label of metrics.
+    public var label: String
+    public init(name: [UInt8], chain: Int, label: String) {
+      self.name = name
+      self.chain = chain
+      self.label = label
+    }
+  }
+
+  /// What a server block does to a query.
+  public struct Chain: Sendable {
+    public var cache: Cache?
+    public var forwards: [Forward] = []
+    /// Each query is an event for the log.
+    public var logsQueries = false
+    /// Each failure is.
+    public var logsErrors = false
+    /// Zones of the block, comma-joined: the `zones` label of cache metrics.
+    public var label = ""
+    public init() {}
+  }
+
+  /// spec/plugins.md, cache. Seconds.
+  public struct Cache: Sendable {
+    public var zones: [[UInt8]] = []
+    public var successMax: UInt32 = 3600
+    public var successMin: UInt32 = 5
+    public var denialMax: UInt32 = 1800
+    public var denialMin: UInt32 = 5
+    public var servfail: UInt32 = 5
+    public var keepTTL = false
+    public var disableSuccess: [[UInt8]] = []
+    public var disableDenial: [[UInt8]] = []
+    public init() {}
+  }
+
+  /// spec/plugins.md, forward.
+  public struct Forward: Sendable {
+    public enum Policy: UInt8, Sendable, BitwiseCopyable { case random, roundRobin, sequential }
+    public enum Asking: UInt8, Sendable, BitwiseCopyable { case mirrored, tcp, udp }
+    public var from: [UInt8] = [0]
+    public var except: [[UInt8]] = []
+    /// Indices into `Settings.upstreams`, contiguous.
+    public var upstreams: Range<Int>
+    public var policy = Policy.random
+    public var transport = Asking.mirrored
+    /// 0: no limit but the engine's own.
+    public var maxConcurrent = 0
+    /// Nanoseconds an idle connection is kept.
+    public var expire: UInt64 = 10_000_000_000
+    public init(upstreams: Range<Int>) { self.upstreams = upstreams }
+  }
+
+  public struct Upstream: Sendable {
+    /// A sockaddr_in or sockaddr_in6.
+    public var address: [UInt8]
+    /// `10.96.0.10:53`, the `to` label of metrics.
+    public var label: String
+    public init(address: [UInt8], label: String) {
+      self.address = address
+      self.label = label
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import Cache
+import Memory
+import Upstream
+import Wire
+
+extension Shard where R: ~Copyable {
+  /// Settles a question with an upstream's response, whose image `images` holds: keeps it if it may be kept, and
+  /// answers everyone who waits.
+  mutating func settle(_ question: Int, with response: Response) {
+    let chain = tables.chains[tables.zones[questions[question].zone].chain]
+    let name = questions.name(question)
+    let applies = chain.caches && tables.names.contains(chain.cacheZones, above: name)
+    let ttl = applies ? lifetime(response, chain) : nil
+    if let ttl, ttl.isKept, ttl.seconds > 0, mayKeep(response, chain, name, questions[question].type) {
+      keep(question, response, ttl.seconds)
+    }
+    finish(question) { shard, waiter, query, message, limit, options in
+      Reply.write(
+        to: message, query: query, response: response, image: shard.images.image,
+        ttlOffsets: shard.images.ttlOffsets, ttl: ttl?.seconds, limit: limit, options: options)
+    }
+  }
+
+  /// Settles a question with a response code of our own.
+  mutating func settle(_ question: Int, failing rcode: UInt16, cause: Event.Cause) {
+    if tables.chains[tables.zones[questions[question].zone].chain].logsErrors {
+      let q = questions[question]
+      let first = waiters[q.firstWaiter]
+      logFailure(
+        cause, rcode, first.query(nameLength: Int(q.nameLength), type: q.type, recordClass: q.recordClass),
+        questions.name(question), q.zone, first.origin, upstream: -1)
+    }
+    finish(question) { _, _, query, message, _, options in
+      Reply.error(to: message, query: query, rcode: rcode, options: options)
+    }
+  }
+
+  /// Seconds that all records of a response are given (spec/plugins.md, cache), and whether it is of a kind that is
+  /// kept.
+  private func lifetime(_ response: Response, _ chain: Chain) -> (seconds: UInt32, isKept: Bool) {
+    switch response.rcode {
+    case Rcode.servFail, Rcode.notImp: return (chain.servfail, true)
+    case _ where response.isDenial:
+      return (max(chain.denialMin, min(chain.denialMax, response.ttl)), response.hasSOA)
+    case Rcode.noError:
+      return (max(chain.successMin, min(chain.successMax, response.ttl)), true)
+    default: return (max(chain.successMin, min(chain.successMax, response.ttl)), false)
+    }
+  }
+
+  private func mayKeep(_ response: Response, _ chain: Chain, _ name: Bytes, _ type: UInt16) -> Bool {
+    // A truncated answer is not the answer (RFC 2181 §9); ANY is what the upstream felt like (RFC 8482).
+    guard !response.isTruncated, type != RecordType.any, response.rcode <= Header.rcodeMask else { return false }
+    let disabled = store(of: response) == .success ? chain.disableSuccess : chain.disableDenial
+    return !tables.names.contains(disabled, above: name)
+  }
+
+  private func store(of response: Response) -> Store {
+    response.rcode == Rcode.noError && !response.isDenial ? .success : .denial
+  }
+
+  private mutating func keep(_ question: Int, _ response: Response, _ ttl: UInt32) {
+    let q = questions[question]
+    let group = fabric.settings.listeners[waiters[q.firstWaiter].origin.listener].group
+    let key = Key(
+      hash: q.hash, name: questions.name(question), group: UInt16(truncatingIfNeeded: group), qtype: q.type,
+      qclass: q.recordClass, flags: Key.Flags(rawValue: (q.dnssecOK ? 1 : 0) | (q.checkingDisabled ? 2 : 0)))
+    let answer = Answer(
+      // Hits carry AA whatever the upstream said, as CoreDNS's do.
+      flags: response.flags | Header.aa, answers: response.answers, authorities: response.authorities,
+      additionals: response.additionals, zone: UInt16(truncatingIfNeeded: q.zone), store: store(of: response),
+      ttl: ttl)
+    switch segment.insert(
+      key, answer, image: images.image, ttlOffsets: images.ttlOffsets, now: now / 1_000_000)
+    {
+    case .refused, .tooLarge: counters.add(.insertsRefused)
+    default: break
+    }
+  }
+
+  /// Answers each waiter with the reply that `build` writes into a buffer where header and question already stand, and
+  /// forgets the question.
+  @inline(__always) private mutating func finish(
+    _ question: Int, _ build: (inout Self, Waiter, Query, Bytes, Int, Bytes) -> Int
+  ) {
+    pool.withdraw(question, questions: &questions)
+    let q = questions[question]
+    let name = questions.name(question)
+    tables.forwards[q.forward].pending &-= 1
+    var next = q.firstWaiter
+    while next >= 0 {
+      let waiter = waiters[next]
+      let query = waiter.query(nameLength: Int(q.nameLength), type: q.type, recordClass: q.recordClass)
+      let options = waiterOptions.bytes.slice(next &* Waiter.maxOptions, waiter.optionsLength)
+      if waiter.origin.isStream {
+        let message = scratch.bytes.slice(0, Reply.maxStream)
+        Self.writeQuestion(to: message, query, name, waiter.spelling)
+        let length = build(&self, waiter, query, message, Reply.maxStream, options)
+        answered(waiter, query, name, q.zone, message, length)
+        deliver(message.slice(0, length), to: waiter.origin)
+      } else if let slot = datagrams.take(0) {
+        let buffer = datagramMemory.bytes.slice(slot &* ShardLimits.datagramSize, ShardLimits.datagramSize)
+        let message = buffer.from(sendHeadroom)
+        Self.writeQuestion(to: message, query, name, waiter.spelling)
+        let length = build(&self, waiter, query, message, Reply.limit(query, stream: false), options)
+        answered(waiter, query, name, q.zone, message, length)
+        ring.send(
+          buffer, length: length, to: waiter.origin.peer, on: waiter.origin.listener, token: Token(.send, index: slot))
+      } else {
+        counters.add(.droppedNoSlot)
+      }
+      waiters.give(next)
+      next = waiter.next
+    }
+    questions.remove(question)
+  }
+
+  private static func writeQuestion(to message: Bytes, _ query: Query, _ name: Bytes, _ spelling: Spelling) {
+    message.set(u16: query.id, at: 0)
+    message.copy(name, at: Header.length)
+    spelling.apply(to: message, at: Header.length, length: name.count)
+    message.set(u16: query.type, at: query.questionEnd &- 4)
+    message.set(u16: query.recordClass, at: query.questionEnd &- 2)
+  }
+
+  private mutating func answered(
+    _ waiter: Waiter, _ query: Query, _ name: Bytes, _ zone: Int, _ message: Bytes, _ length: Int
+  ) {
+    let duration = now &- waiter.origin.arrivedAt
+    counters.add(.replies)
+    counters.answered(
+      listener: waiter.origin.listener, zone: zone, stream: waiter.origin.isStream, ipv6: waiter.origin.peer.isIPv6,
+      type: query.type, rcode: message.flags & Header.rcodeMask, dnssecOK: query.dnssecOK,
+      requestSize: waiter.requestSize, responseSize: length, duration: duration)
+    logAnswer(message, waiter.requestSize, query, name, zone, waiter.origin, length, duration: duration)
+  }
+
+  /// A framed reply to the stream that asked, wherever it is.
+  mutating func deliver(_ reply: Bytes, to origin: Origin) {
+    if origin.shard == index {
+      deliverHere(reply, to: origin)
+    } else if outboxes[origin.shard].push(Letter(kind: .answer, origin: origin), reply) {
+      toWake |= 1 << UInt64(origin.shard)
+    } else {
+      counters.add(.droppedNoSlot)
+    }
+  }
+}

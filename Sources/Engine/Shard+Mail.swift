@@ -1,0 +1,57 @@
+import Cache
+import Memory
+import Wire
+
+extension Shard where R: ~Copyable {
+  /// Reads what other shards sent: at most what is there now, so that one shard's flood cannot hold this one.
+  mutating func collectMail() {
+    var from = 0
+    while from < shards {
+      var budget = Stream.Limits.count
+      while from != index, budget > 0, let bytes = inboxes[from].front() {
+        let (letter, message) = Letter.read(bytes)
+        switch letter.kind {
+        case .question: receive(question: message, letter.origin)
+        case .answer: deliverHere(message, to: letter.origin)
+        }
+        inboxes[from].pop(bytes)
+        budget &-= 1
+      }
+      // More is there: come back in the next turn.
+      if from != index, !inboxes[from].isEmpty { toWake |= 1 << UInt64(index) }
+      from &+= 1
+    }
+  }
+
+  /// A query that another shard received for a name that this one owns.
+  private mutating func receive(question message: Bytes, _ origin: Origin) {
+    let buffer = scratch.bytes.slice(0, Reply.maxStream)
+    buffer.copy(message, at: 0)
+    // The other shard admitted it.
+    guard case .query(let query) = Admission(buffer.slice(0, message.count), stream: origin.isStream) else { return }
+    let key = key(message, query, origin.listener)
+    let length = reply(buffer, message.count, query, key, origin)
+    guard length > 0 else { return }
+    if origin.isStream {
+      deliver(buffer.slice(0, length), to: origin)
+    } else if let slot = datagrams.take(0) {
+      let out = datagramMemory.bytes.slice(slot &* ShardLimits.datagramSize, ShardLimits.datagramSize)
+      out.copy(buffer.slice(0, length), at: sendHeadroom)
+      counters.add(.replies)
+      ring.send(out, length: length, to: origin.peer, on: origin.listener, token: Token(.send, index: slot))
+    } else {
+      counters.add(.droppedNoSlot)
+    }
+  }
+
+  /// The reply if the answer has come since the other shard looked, else as `ask`.
+  private mutating func reply(_ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ origin: Origin) -> Int {
+    let address = scratch.bytes.slice(Reply.maxStream &+ 1, 56)
+    origin.peer.write(to: address)
+    let source = Source(
+      listener: origin.listener, stream: origin.isStream ? origin.stream : -1, address: address.slice(0, 28),
+      local: address.slice(0, 0))
+    if let reply = hit(buffer, length, query, key, source) { return reply }
+    return ask(buffer, length, query, key, origin)
+  }
+}

@@ -1,0 +1,120 @@
+import Cache
+import Memory
+import Upstream
+import Wire
+
+extension Shard where R: ~Copyable {
+  /// A query that the cache does not answer: it goes to the shard that owns the name, which joins it to an equal
+  /// question or asks upstream. Returns as `answer` does.
+  mutating func miss(_ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ source: Source) -> Int {
+    var origin = Origin()
+    origin.listener = source.listener
+    origin.peer = Peer(address: source.address, local: source.local)
+    origin.arrivedAt = now
+    if source.isStream {
+      origin.shard = index
+      origin.stream = source.stream
+      origin.generation = streams[source.stream].generation
+    }
+    let owner = owner(key.hash)
+    guard owner == index else {
+      let letter = Letter(kind: .question, origin: origin)
+      guard outboxes[owner].push(letter, buffer.slice(0, length)) else {
+        counters.add(.refusedMail)
+        return fail(buffer, length, query, Rcode.servFail, .tooManyQuestions, counters.dropped, origin)
+      }
+      toWake |= 1 << UInt64(owner)
+      return pending(origin)
+    }
+    return ask(buffer, length, query, key, origin)
+  }
+
+  /// A reply that comes later: a stream counts it.
+  private mutating func pending(_ origin: Origin) -> Int {
+    if origin.shard == index { streams[origin.stream].outstanding &+= 1 }
+    return 0
+  }
+
+  /// Joins the query to an equal pending question, or makes it one. Only on the shard that owns the name.
+  mutating func ask(_ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ origin: Origin) -> Int {
+    let group = Int(key.group)
+    guard let zone = tables.zone(group, of: key.name, isDS: query.type == 43) else {
+      return fail(buffer, length, query, Rcode.refused, .none, counters.dropped, origin)
+    }
+    let chain = tables.zones[zone].chain
+    if tables.chains[chain].caches { counters.add(listener: origin.listener, zone: zone, Counters.Query.misses) }
+    guard let forward = tables.forward(chain, of: key.name) else {
+      let rcode = query.recordClass == RecordClass.in ? Rcode.servFail : Rcode.refused
+      return fail(buffer, length, query, rcode, .noForward, zone, origin)
+    }
+    let question = QuestionKey(
+      hash: key.hash, name: key.name, type: query.type, recordClass: query.recordClass, dnssecOK: query.dnssecOK,
+      checkingDisabled: query.checkingDisabled, zone: zone,
+      transport: transport(forward, isStream: origin.isStream))
+
+    let joined = questions.find(question)
+    if joined == nil, tables.forwards[forward].maxConcurrent > 0,
+      tables.forwards[forward].pending >= tables.forwards[forward].maxConcurrent
+    {
+      counters.add(.concurrencyRejects)
+      return fail(buffer, length, query, Rcode.refused, .tooManyConcurrent, zone, origin)
+    }
+    let options = echoedOptions(buffer, query)
+    let kept = options.count <= Waiter.maxOptions ? options.count : 0
+    let waiter = waiters.take(
+      Waiter(
+        origin: origin, id: query.id, flags: query.flags,
+        spelling: Spelling(buffer, at: Header.length, length: query.nameLength), hasEDNS: query.edns != nil,
+        udpSize: query.edns?.udpSize ?? 0, dnssecOK: query.dnssecOK, optionsLength: kept, requestSize: length))
+    guard let waiter else {
+      counters.add(.refusedQuestions)
+      return fail(buffer, length, query, Rcode.servFail, .tooManyQuestions, zone, origin)
+    }
+    waiterOptions.bytes.copy(options.slice(0, kept), at: waiter &* Waiter.maxOptions)
+    if let joined {
+      counters.add(.joined)
+      waiters[questions[joined].lastWaiter].next = waiter
+      questions[joined].lastWaiter = waiter
+      questions[joined].waiters &+= 1
+      return pending(origin)
+    }
+    guard let new = questions.add(question, deadline: now &+ ShardLimits.budget) else {
+      waiters.give(waiter)
+      counters.add(.refusedQuestions)
+      return fail(buffer, length, query, Rcode.servFail, .tooManyQuestions, zone, origin)
+    }
+    questions[new].forward = forward
+    questions[new].firstWaiter = waiter
+    questions[new].lastWaiter = waiter
+    questions[new].waiters = 1
+    tables.forwards[forward].pending &+= 1
+    let reply = pending(origin)
+    dispatch(new)
+    return reply
+  }
+
+  private func transport(_ forward: Int, isStream: Bool) -> Transport {
+    switch tables.forwards[forward].transport {
+    case .tcp: .tcp
+    case .udp: .udp
+    case .mirrored: isStream ? .tcp : .udp
+    }
+  }
+
+  /// An error of our own, in place.
+  private mutating func fail(
+    _ buffer: Bytes, _ length: Int, _ query: Query, _ rcode: UInt16, _ cause: Event.Cause, _ zone: Int,
+    _ origin: Origin
+  ) -> Int {
+    let reply = Reply.error(to: buffer, query: query, rcode: rcode, options: echoedOptions(buffer, query))
+    counters.answered(
+      listener: origin.listener, zone: zone, stream: origin.isStream, ipv6: origin.peer.isIPv6, type: query.type,
+      rcode: rcode, dnssecOK: query.dnssecOK, requestSize: length, responseSize: reply, duration: 0)
+    if zone != counters.dropped {
+      let name = folded.bytes.slice(0, query.nameLength)
+      logFailure(cause, rcode, query, name, zone, origin, upstream: -1)
+      logAnswer(buffer, length, query, name, zone, origin, reply, duration: 0)
+    }
+    return reply
+  }
+}

@@ -1,0 +1,222 @@
+import Memory
+import Upstream
+import Wire
+
+extension Shard where R: ~Copyable {
+  /// A client connected, or a listener's multishot accept ended.
+  mutating func accepted(_ completion: Completion) {
+    let listener = completion.token.index
+    if !completion.more { ring.accept(on: listener) }
+    guard completion.result >= 0 else { return }
+    if streams.count == Stream.Limits.count { evictStream() }
+    generation &+= 1
+    let stream = Stream(
+      handle: completion.result, listener: listener, peer: ring.peer(of: completion.result), generation: generation,
+      deadline: now &+ Stream.Limits.read)
+    guard let index = streams.take(stream) else {
+      counters.add(.streamsRefused)
+      ring.close(completion.result)
+      return
+    }
+    counters.add(.streams)
+    tickAt = min(tickAt, now &+ ShardLimits.tick)
+    readStream(index)
+  }
+
+  /// Makes room for a new client: the one whose deadline is nearest has done least with its place.
+  private mutating func evictStream() {
+    var nearest = -1
+    var index = 0
+    while index < Stream.Limits.count {
+      if !streams[index].isClosing, nearest < 0 || streams[index].deadline < streams[nearest].deadline {
+        nearest = index
+      }
+      index &+= 1
+    }
+    if nearest >= 0 { closeStream(nearest) }
+  }
+
+  private func token(_ operation: Token.Operation, stream: Int) -> Token {
+    Token(operation, index: stream, generation: streams[stream].generation)
+  }
+
+  private func isCurrentStream(_ token: Token) -> Bool {
+    streams.isTaken(token.index) && streams[token.index].generation & 0xFF_FFFF == token.generation
+  }
+
+  private func input(_ stream: Int) -> Bytes {
+    streamInput.bytes.slice(stream &* Stream.Limits.input, Stream.Limits.input)
+  }
+
+  private func output(_ stream: Int) -> Bytes {
+    streamOutput.bytes.slice(streams[stream].output &* Stream.Limits.output, Stream.Limits.output)
+  }
+
+  /// Reads on, unless the client has more under way than it may.
+  private mutating func readStream(_ stream: Int) {
+    let s = streams[stream]
+    guard !s.isReading, !s.isFinished, !s.isClosing, mayServe(s) else { return }
+    streams[stream].isReading = true
+    ring.read(s.handle, into: input(stream).from(s.filled), token: token(.streamRead, stream: stream))
+  }
+
+  private func mayServe(_ s: Stream) -> Bool {
+    s.outstanding < Stream.Limits.outstanding && s.outputEnd &- s.outputStart < Stream.Limits.unwritten
+  }
+
+  mutating func streamRead(_ completion: Completion) {
+    let stream = completion.token.index
+    guard isCurrentStream(completion.token) else { return }
+    streams[stream].isReading = false
+    if streams[stream].isClosing { return releaseStream(stream) }
+    guard completion.result >= 0 else { return closeStream(stream) }
+    if completion.result == 0 {
+      // The client may have closed only its half: what it asked is still answered (RFC 7766 §6.2.4).
+      streams[stream].isFinished = true
+    } else {
+      streams[stream].filled &+= Int(completion.result)
+    }
+    serve(stream)
+  }
+
+  /// Answers whole frames in the input as long as the client may have more under way, then sees how to go on.
+  private mutating func serve(_ stream: Int) {
+    let input = input(stream)
+    var at = 0
+    while streams[stream].filled &- at >= 2, mayServe(streams[stream]) {
+      let length = Int(input.u16(at))
+      guard length <= Stream.Limits.input &- 2 else { return closeStream(stream) }
+      guard streams[stream].filled &- at &- 2 >= length else { break }
+      let message = scratch.bytes.slice(0, Reply.maxStream)
+      message.copy(input.slice(at &+ 2, length), at: 0)
+      at &+= 2 &+ length
+      streams[stream].deadline = now &+ Stream.Limits.idle
+      let address = scratch.bytes.slice(Reply.maxStream &+ 1, 56)
+      streams[stream].peer.write(to: address)
+      let source = Source(
+        listener: streams[stream].listener, stream: stream, address: address.slice(0, 28), local: address.slice(0, 0))
+      let reply = answer(message, length, source)
+      if reply > 0 {
+        counters.add(.replies)
+        guard append(message.slice(0, reply), to: stream) else { return closeStream(stream) }
+      }
+    }
+    let left = streams[stream].filled &- at
+    input.copy(input.slice(at, left), at: 0)
+    streams[stream].filled = left
+    if streams[stream].isFinished, isQuiet(stream) { return closeStream(stream) }
+    // A message begun is to be finished soon, a byte a second does not prolong it.
+    if left > 0, at > 0 || left <= 2 { streams[stream].deadline = now &+ Stream.Limits.read }
+    readStream(stream)
+  }
+
+  /// Nothing is under way and nothing whole is unread.
+  private func isQuiet(_ stream: Int) -> Bool {
+    streams[stream].outstanding == 0 && streams[stream].output < 0
+  }
+
+  /// Adds a framed reply to a stream's output. False: the client does not read.
+  private mutating func append(_ reply: Bytes, to stream: Int) -> Bool {
+    if streams[stream].output < 0 {
+      guard let output = streamOutputs.take(0) else { return false }
+      streams[stream].output = output
+      streams[stream].outputStart = 0
+      streams[stream].outputEnd = 0
+    }
+    let output = output(stream)
+    let end = streams[stream].outputEnd
+    guard output.count &- end >= reply.count &+ 2 else { return false }
+    output.set(u16: UInt16(truncatingIfNeeded: reply.count), at: end)
+    output.copy(reply, at: end &+ 2)
+    streams[stream].outputEnd = end &+ 2 &+ reply.count
+    markStream(stream)
+    return true
+  }
+
+  private mutating func markStream(_ stream: Int) {
+    guard !streams[stream].isMarked else { return }
+    streams[stream].isMarked = true
+    streamMarks.append(stream, to: &markedStreams)
+  }
+
+  /// A reply that had to wait, for a stream of this shard that may be gone by now.
+  mutating func deliverHere(_ reply: Bytes, to origin: Origin) {
+    let stream = origin.stream
+    guard streams.isTaken(stream), streams[stream].generation == origin.generation, !streams[stream].isClosing else {
+      counters.add(.droppedClientGone)
+      return
+    }
+    streams[stream].outstanding &-= 1
+    streams[stream].deadline = now &+ Stream.Limits.idle
+    guard append(reply, to: stream) else { return closeStream(stream) }
+  }
+
+  /// One write per stream for all the replies of a turn; then reads that had been held back go on.
+  mutating func flushStreams() {
+    while markedStreams.first >= 0 {
+      let stream = markedStreams.first
+      streamMarks.remove(stream, from: &markedStreams)
+      streams[stream].isMarked = false
+      let s = streams[stream]
+      guard !s.isClosing else { continue }
+      if !s.isWriting, s.outputEnd > s.outputStart {
+        streams[stream].isWriting = true
+        streams[stream].deadline = max(s.deadline, now &+ Stream.Limits.write)
+        ring.write(
+          s.handle, from: output(stream).slice(s.outputStart, s.outputEnd &- s.outputStart),
+          token: token(.streamWrite, stream: stream))
+      }
+    }
+  }
+
+  mutating func streamWritten(_ completion: Completion) {
+    let stream = completion.token.index
+    guard isCurrentStream(completion.token) else { return }
+    streams[stream].isWriting = false
+    if streams[stream].isClosing { return releaseStream(stream) }
+    guard completion.result > 0 else { return closeStream(stream) }
+    streams[stream].outputStart &+= Int(completion.result)
+    if streams[stream].outputStart == streams[stream].outputEnd {
+      streamOutputs.give(streams[stream].output)
+      streams[stream].output = -1
+      streams[stream].outputStart = 0
+      streams[stream].outputEnd = 0
+    } else {
+      markStream(stream)
+    }
+    // What was held back for the unwritten or the outstanding may go on.
+    serve(stream)
+  }
+
+  /// Ends a stream: its operations are cancelled, and its slot is free when the last has completed.
+  mutating func closeStream(_ stream: Int) {
+    guard !streams[stream].isClosing else { return }
+    streams[stream].isClosing = true
+    if streams[stream].isReading || streams[stream].isWriting { ring.cancel(streams[stream].handle) }
+    releaseStream(stream)
+  }
+
+  private mutating func releaseStream(_ stream: Int) {
+    let s = streams[stream]
+    guard !s.isReading, !s.isWriting else { return }
+    if s.isMarked { streamMarks.remove(stream, from: &markedStreams) }
+    if s.output >= 0 { streamOutputs.give(s.output) }
+    ring.close(s.handle)
+    streams.give(stream)
+  }
+
+  /// Closes streams whose time is up.
+  mutating func checkStreams() {
+    var index = 0
+    var left = streams.count
+    while left > 0 {
+      if streams.isTaken(index) {
+        left &-= 1
+        let s = streams[index]
+        // While an upstream is waited for, the upstream's deadline rules.
+        if !s.isClosing, s.deadline <= now, s.outstanding == 0 || s.isWriting { closeStream(index) }
+      }
+      index &+= 1
+    }
+  }
+}

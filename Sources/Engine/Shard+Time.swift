@@ -1,0 +1,71 @@
+import Memory
+import Upstream
+import Wire
+
+extension Shard where R: ~Copyable {
+  /// Nanoseconds until something may be due; nil: nothing can become due by time alone.
+  func timeout() -> UInt64? {
+    if toWake & 1 << UInt64(index) != 0 { return 0 }
+    let isWaiting = questions.count > 0 || streams.count > 0 || pool.connections.count > 0
+    guard isWaiting else { return nil }
+    let now = self.now
+    return tickAt > now ? tickAt &- now : 0
+  }
+
+  /// Looks at every deadline.
+  mutating func tick() {
+    // With nothing pending but idle connections, a look now and then is enough.
+    tickAt = now &+ (questions.count > 0 ? ShardLimits.tick : ShardLimits.tick * 10)
+    while let due = questions.nextDue, due.deadline <= now {
+      counters.add(.timeouts)
+      settle(due.index, failing: Rcode.servFail, cause: .upstreamTimeout)
+    }
+    var connection = 0
+    var left = pool.connections.count
+    while left > 0 {
+      if pool.connections.isTaken(connection) {
+        left &-= 1
+        check(connection)
+      }
+      connection &+= 1
+    }
+    dispatchWaiting()
+    checkStreams()
+  }
+
+  private mutating func check(_ connection: Int) {
+    let c = pool.connections[connection]
+    switch c.state {
+    case .closing: return
+    case .connecting:
+      if now &- c.openedAt >= Pool.Limits.connect { lose(connection, failed: true) }
+    case .open, .draining:
+      let attempt = c.transport == .tcp ? Pool.Limits.tcpAttempt : Pool.Limits.udpAttempt
+      if c.transport == .tcp, c.asked.count > 0, now &- c.progressAt >= attempt {
+        // Nothing at all came for as long as one answer may take: it is dead, whatever TCP thinks.
+        return lose(connection, failed: true)
+      }
+      while let question = pool.oldest(on: connection), now &- questions[question].askedAt >= attempt {
+        pool.withdraw(question, questions: &questions)
+        retry(question)
+      }
+      // `check` reads the connection anew: a retry may have used it.
+      if pool.connections[connection].asked.count == 0,
+        c.state == .draining || now &- c.progressAt >= idleLimit(c.upstream)
+      {
+        lose(connection, failed: false)
+      }
+    }
+  }
+
+  /// Nanoseconds a connection may be idle: `expire` of the forward that the upstream belongs to.
+  private func idleLimit(_ upstream: Int) -> UInt64 {
+    var forward = 0
+    while forward < tables.forwards.count {
+      let range = tables.forwards[forward].upstreams
+      if upstream >= range.start, upstream < range.start &+ range.count { return tables.forwards[forward].expire }
+      forward &+= 1
+    }
+    return 0
+  }
+}

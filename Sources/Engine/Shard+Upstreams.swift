@@ -1,0 +1,349 @@
+import Memory
+import Upstream
+import Wire
+
+extension Shard where R: ~Copyable {
+  /// Sends a question to the upstream whose turn it is, or puts it aside until one can take it.
+  mutating func dispatch(_ question: Int) {
+    let transport = questions[question].transport
+    guard let (upstream, bit) = selectUpstream(question) else {
+      pool.wait(question, questions: &questions)
+      return
+    }
+    let connection: Int
+    var reused = true
+    switch pool.choose(upstream, transport, questions: questions, now: now, random: ring.random()) {
+    case .use(let index): connection = index
+    case .open(let index):
+      reused = false
+      guard open(index, upstream, transport) else {
+        pool.wait(question, questions: &questions)
+        return
+      }
+      connection = index
+    case .none:
+      pool.wait(question, questions: &questions)
+      return
+    }
+    guard send(question, on: connection) else {
+      pool.wait(question, questions: &questions)
+      return
+    }
+    questions[question].tried |= bit
+    counters.asked(upstream: upstream, stream: transport == .tcp, reused: reused)
+  }
+
+  /// The upstream that the forward's policy names next, with its bit in `tried`: usable ones that were not tried
+  /// first, then usable ones; nil if none is usable.
+  private mutating func selectUpstream(_ question: Int) -> (Int, UInt16)? {
+    let forward = questions[question].forward
+    let range = tables.forwards[forward].upstreams
+    let start: Int
+    switch tables.forwards[forward].policy {
+    case .sequential: start = 0
+    case .random: start = range.count > 1 ? Int(ring.random() % UInt64(range.count)) : 0
+    case .roundRobin:
+      start = tables.forwards[forward].turn % range.count
+      tables.forwards[forward].turn &+= 1
+    }
+    let tried = questions[question].tried
+    var again = -1
+    var step = 0
+    while step < range.count {
+      let offset = (start &+ step) % range.count
+      if pool.isUsable(range.start &+ offset, now: now) {
+        if tried & 1 << UInt16(offset) == 0 { return (range.start &+ offset, 1 << UInt16(offset)) }
+        if again < 0 { again = offset }
+      }
+      step &+= 1
+    }
+    return again < 0 ? nil : (range.start &+ again, 1 << UInt16(again))
+  }
+
+  /// Opens the socket of a connection that the pool just made.
+  private mutating func open(_ connection: Int, _ upstream: Int, _ transport: Transport) -> Bool {
+    let handle = ring.open(upstream, transport)
+    generation &+= 1
+    // The pool's slots and these are taken and given in step, so the indices agree.
+    let slot = links.take(UpstreamLink(handle: handle, generation: generation))
+    precondition(slot == connection)
+    guard handle >= 0 else {
+      pool.close(connection, failed: true, now: now)
+      counters.setUp(upstream: upstream, !pool.upstream(upstream).failing)
+      links.give(connection)
+      pool.release(connection)
+      return false
+    }
+    if transport == .tcp {
+      links[connection].operations &+= 1
+      ring.connect(handle, to: upstream, token: token(.connect, connection))
+    } else {
+      read(connection)
+    }
+    return true
+  }
+
+  private func token(_ operation: Token.Operation, _ connection: Int) -> Token {
+    Token(operation, index: connection, generation: links[connection].generation)
+  }
+
+  private func isCurrent(_ token: Token) -> Bool {
+    links.isTaken(token.index) && links[token.index].generation & 0xFF_FFFF == token.generation
+  }
+
+  /// Writes the question as a frame into the connection's output, or as a datagram. False: no room.
+  private mutating func send(_ question: Int, on connection: Int) -> Bool {
+    if questions[question].transport == .udp { return sendDatagram(question, on: connection) }
+    let room = Header.length &+ Int(questions[question].nameLength) &+ 4 &+ EDNS.fixedLength &+ 2
+    let output = upstreamOutput.bytes.slice(connection &* UpstreamLink.outputSize, UpstreamLink.outputSize)
+    guard output.count &- links[connection].outputEnd >= room else { return false }
+    let id = pool.ask(question, on: connection, questions: &questions, now: now, random: 0)
+    let start = links[connection].outputEnd
+    let length = write(question, id, to: output.slice(start &+ 2, room &- 2))
+    output.set(u16: UInt16(truncatingIfNeeded: length), at: start)
+    links[connection].outputEnd = start &+ 2 &+ length
+    mark(connection)
+    return true
+  }
+
+  private mutating func sendDatagram(_ question: Int, on connection: Int) -> Bool {
+    guard let slot = datagrams.take(0) else { return false }
+    let id = pool.ask(question, on: connection, questions: &questions, now: now, random: ring.random())
+    let buffer = datagramMemory.bytes.slice(slot &* ShardLimits.datagramSize, ShardLimits.datagramSize)
+    let length = write(question, id, to: buffer)
+    ring.write(
+      links[connection].handle, from: buffer.slice(0, length), token: Token(.upstreamSend, index: slot))
+    return true
+  }
+
+  /// The message that asks: RD, AD (RFC 6840 §5.7), CD as the clients have it; an OPT for DO, or for room over UDP.
+  private func write(_ question: Int, _ id: UInt16, to message: Bytes) -> Int {
+    let q = questions[question]
+    let name = questions.name(question)
+    let hasOPT = q.dnssecOK || q.transport == .udp
+    message.set(u16: id, at: 0)
+    message.setHeader(
+      flags: Header.rd | Header.ad | (q.checkingDisabled ? Header.cd : 0), questions: 1, answers: 0, authorities: 0,
+      additionals: hasOPT ? 1 : 0)
+    message.copy(name, at: Header.length)
+    let end = Header.length &+ name.count &+ 4
+    message.set(u16: q.type, at: end &- 4)
+    message.set(u16: q.recordClass, at: end &- 2)
+    guard hasOPT else { return end }
+    return EDNS.write(
+      to: message, at: end, udpSize: UInt16(Reply.maxUDP), extendedRcode: 0, dnssecOK: q.dnssecOK,
+      options: message.slice(0, 0))
+  }
+
+  private mutating func mark(_ connection: Int) {
+    guard !links[connection].isMarked else { return }
+    links[connection].isMarked = true
+    marks.append(connection, to: &markedLinks)
+  }
+
+  /// One write per connection for all the frames of a turn; one write at a time, so that frames stay whole.
+  mutating func flushLinks() {
+    while markedLinks.first >= 0 {
+      let connection = markedLinks.first
+      marks.remove(connection, from: &markedLinks)
+      links[connection].isMarked = false
+      let link = links[connection]
+      guard pool.connections[connection].state == .open || pool.connections[connection].state == .draining,
+        !link.isWriting, link.outputEnd > link.outputStart
+      else { continue }
+      links[connection].isWriting = true
+      links[connection].operations &+= 1
+      let output = upstreamOutput.bytes.slice(connection &* UpstreamLink.outputSize, UpstreamLink.outputSize)
+      ring.write(
+        link.handle, from: output.slice(link.outputStart, link.outputEnd &- link.outputStart),
+        token: token(.upstreamWrite, connection))
+    }
+  }
+
+  mutating func connected(_ completion: Completion) {
+    let connection = completion.token.index
+    guard isCurrent(completion.token) else { return }
+    links[connection].operations &-= 1
+    if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
+    guard completion.result >= 0 else { return lose(connection, failed: true) }
+    pool.opened(connection, now: now)
+    counters.setUp(upstream: pool.connections[connection].upstream, true)
+    read(connection)
+    mark(connection)
+    dispatchWaiting()
+  }
+
+  mutating func upstreamWritten(_ completion: Completion) {
+    let connection = completion.token.index
+    guard isCurrent(completion.token) else { return }
+    links[connection].operations &-= 1
+    links[connection].isWriting = false
+    if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
+    guard completion.result > 0 else { return lose(connection, failed: true) }
+    links[connection].outputStart &+= Int(completion.result)
+    if links[connection].outputStart == links[connection].outputEnd {
+      links[connection].outputStart = 0
+      links[connection].outputEnd = 0
+    } else {
+      mark(connection)
+    }
+  }
+
+  private mutating func read(_ connection: Int) {
+    links[connection].operations &+= 1
+    let input = upstreamInput.bytes.slice(connection &* UpstreamLink.inputSize, UpstreamLink.inputSize)
+    ring.read(
+      links[connection].handle, into: input.from(links[connection].filled), token: token(.upstreamRead, connection))
+  }
+
+  mutating func upstreamRead(_ completion: Completion) {
+    let connection = completion.token.index
+    guard isCurrent(completion.token) else { return }
+    links[connection].operations &-= 1
+    if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
+    let isDatagram = pool.connections[connection].transport == .udp
+    guard completion.result > 0 || isDatagram && completion.result == 0 else {
+      // An upstream may close at any time; one that did so before it ever answered is failing.
+      return lose(connection, failed: !pool.connections[connection].hasAnswered || isDatagram)
+    }
+    if isDatagram {
+      pool.progress(on: connection, now: now)
+      let input = upstreamInput.bytes.slice(connection &* UpstreamLink.inputSize, Int(completion.result))
+      _ = respond(input, on: connection)
+      if pool.connections[connection].state == .draining, pool.connections[connection].asked.count == 0 {
+        return lose(connection, failed: false)
+      }
+      return read(connection)
+    }
+    links[connection].filled &+= Int(completion.result)
+    pool.progress(on: connection, now: now)
+    counters.setUp(upstream: pool.connections[connection].upstream, true)
+    guard takeFrames(connection) else { return lose(connection, failed: false) }
+    read(connection)
+  }
+
+  /// Reads whole frames (RFC 1035 §4.2.2) and moves the rest to the front. False: the connection is not to be trusted.
+  private mutating func takeFrames(_ connection: Int) -> Bool {
+    let input = upstreamInput.bytes.slice(connection &* UpstreamLink.inputSize, UpstreamLink.inputSize)
+    let filled = links[connection].filled
+    var at = 0
+    while filled &- at >= 2 {
+      let length = Int(input.u16(at))
+      guard length >= Header.length else { return false }
+      guard filled &- at &- 2 >= length else { break }
+      guard respond(input.slice(at &+ 2, length), on: connection) else { return false }
+      at &+= 2 &+ length
+    }
+    input.copy(input.slice(at, filled &- at), at: 0)
+    links[connection].filled = filled &- at
+    return true
+  }
+
+  /// A message from an upstream. False: it breaks the protocol. What does not match a pending question is passed over:
+  /// over UDP anybody may have sent it (RFC 5452 §9.1), over TCP it may be late.
+  private mutating func respond(_ message: Bytes, on connection: Int) -> Bool {
+    let isStream = pool.connections[connection].transport == .tcp
+    guard message.count >= Header.length, message.flags & Header.qr != 0,
+      message.flags & Header.opcodeMask == 0
+    else { return !isStream }
+    guard let question = pool.match(message.id, on: connection, questions: questions) else { return true }
+    let q = questions[question]
+    let upstream = pool.connections[connection].upstream
+    if message.questionCount == 0, isStream, message.count == Header.length,
+      message.flags & Header.rcodeMask != Rcode.noError
+    {
+      // A bare error: all that some servers say.
+      settle(question, failing: message.flags & Header.rcodeMask, cause: .none)
+      return true
+    }
+    guard isAnswer(message, to: question) else {
+      counters.add(listener: waiters[q.firstWaiter].origin.listener, zone: q.zone, Counters.Query.drops)
+      return !isStream
+    }
+    if message.flags & Header.tc != 0, !isStream, retriesTruncated(q) {
+      pool.withdraw(question, questions: &questions)
+      questions[question].transport = .tcp
+      dispatch(question)
+      return true
+    }
+    writeQuestion(question)
+    guard let response = images.write(message, question: folded.bytes.slice(0, Int(q.nameLength) &+ 4)) else {
+      return !isStream
+    }
+    counters.exchanged(upstream: upstream, rcode: response.rcode, duration: now &- q.askedAt)
+    settle(question, with: response)
+    return true
+  }
+
+  /// Over UDP an answer that was cut off is asked for again over TCP, unless the client asked over UDP and is to be told
+  /// so itself.
+  private func retriesTruncated(_ q: Question) -> Bool {
+    tables.forwards[q.forward].transport == .udp
+  }
+
+  /// Whether a response's question section is the one asked: name, type and class.
+  private func isAnswer(_ message: Bytes, to question: Int) -> Bool {
+    let q = questions[question]
+    guard message.questionCount == 1,
+      let length = Name.plainLength(message, at: Header.length), length == Int(q.nameLength),
+      message.count >= Header.length &+ length &+ 4,
+      message.u16(Header.length &+ length) == q.type, message.u16(Header.length &+ length &+ 2) == q.recordClass
+    else { return false }
+    let echoed = folded.bytes.slice(0, length)
+    echoed.copy(message.slice(Header.length, length), at: 0)
+    Name.fold(echoed)
+    return echoed.equals(questions.name(question))
+  }
+
+  /// The question section in wire form, name folded, to the front of `folded`.
+  private func writeQuestion(_ question: Int) {
+    let q = questions[question]
+    let length = Int(q.nameLength)
+    folded.bytes.copy(questions.name(question), at: 0)
+    folded.bytes.set(u16: q.type, at: length)
+    folded.bytes.set(u16: q.recordClass, at: length &+ 2)
+  }
+
+  /// Gives up a connection; its questions go elsewhere.
+  mutating func lose(_ connection: Int, failed: Bool) {
+    let upstream = pool.connections[connection].upstream
+    let wasConnecting = pool.connections[connection].state == .connecting
+    pool.close(connection, failed: failed, now: now)
+    counters.setUp(upstream: upstream, !pool.upstream(upstream).failing)
+    while let question = pool.oldest(on: connection) {
+      pool.withdraw(question, questions: &questions)
+      // What never left was not sent: it may wait for the upstream's return as long as its deadline allows.
+      if wasConnecting { pool.unsend(question, questions: &questions) }
+      retry(question)
+    }
+    if links[connection].operations > 0 { ring.cancel(links[connection].handle) }
+    releaseIfDone(connection)
+  }
+
+  private mutating func releaseIfDone(_ connection: Int) {
+    guard links[connection].operations == 0 else { return }
+    if links[connection].isMarked { marks.remove(connection, from: &markedLinks) }
+    ring.close(links[connection].handle)
+    links.give(connection)
+    pool.release(connection)
+  }
+
+  /// Asks again, elsewhere if there is an elsewhere, as long as sends are left.
+  mutating func retry(_ question: Int) {
+    if questions[question].sends >= Pool.Limits.sends {
+      counters.add(.timeouts)
+      settle(question, failing: Rcode.servFail, cause: .upstreamUnusable)
+    } else {
+      dispatch(question)
+    }
+  }
+
+  /// Questions that waited for a connection try again: each once.
+  mutating func dispatchWaiting() {
+    var count = pool.waitingCount
+    while count > 0, let question = pool.firstWaiting {
+      dispatch(question)
+      count &-= 1
+    }
+  }
+}

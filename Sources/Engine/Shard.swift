@@ -1,0 +1,159 @@
+import Cache
+import Memory
+import Upstream
+import Wire
+
+/// What one shard may hold.
+enum ShardLimits {
+  /// Questions pending at one shard, and clients that wait for them.
+  static let questions = 4096
+  static let waiters = 16_384
+  /// Datagrams on their way out that are not in a receive buffer.
+  static let datagrams = 1024
+  static let datagramSize = 2048
+  /// Nanoseconds from a query's arrival to its answer, whatever happens.
+  static let budget: UInt64 = 3_900_000_000
+  /// Between looks at deadlines, while anything has one.
+  static let tick: UInt64 = 50_000_000
+}
+
+/// One thread's share of the work: a ring, a socket per listener, a cache segment that only it writes, connections to
+/// upstreams. Owned by the thread's stack; `turn` is called until the process ends.
+public struct Shard<R: Ring & ~Copyable>: ~Copyable {
+  var ring: R
+  let index: Int
+  let shards: Int
+  let fabric: Fabric
+  let secret: HashSecret
+  let counters: Counters
+  let events: ByteQueue
+  var tables: Tables
+  var segment: Segment
+  let readers: Slab<SegmentReader>
+  let inboxes: Slab<ByteQueue>
+  let outboxes: Slab<ByteQueue>
+
+  var questions: Questions
+  var pool: Pool
+  var waiters: Slab<Waiter>
+  let waiterOptions: Region
+  var images = ImageWriter()
+  /// Sockets, buffers and operations of the connections in `pool`, by the same index.
+  var links: Slab<UpstreamLink>
+  let upstreamInput: Region
+  let upstreamOutput: Region
+  let marks: Links
+  var markedLinks = IndexList()
+
+  var streams: Slab<Stream>
+  let streamInput: Region
+  var streamOutputs: Slab<UInt8>
+  let streamOutput: Region
+  let streamMarks: Links
+  var markedStreams = IndexList()
+  var generation: UInt32 = 0
+
+  var datagrams: Slab<UInt8>
+  let datagramMemory: Region
+
+  /// Nanoseconds: the clock as read at this turn's start.
+  var now: UInt64 = 0
+  var tickAt: UInt64 = 0
+  var toWake: UInt64 = 0  // bit per shard
+  var hasEvents = false
+
+  let folded = Region(size: 512)
+  let found = Region(size: 80 << 10)
+  let options = Region(size: 4096)
+  let scratch = Region(size: 66 << 10)
+
+  public init(index: Int, fabric: Fabric, ring: consuming R) {
+    self.ring = ring
+    self.index = index
+    self.fabric = fabric
+    shards = fabric.shards
+    secret = fabric.secret
+    counters = fabric.counters(index)
+    events = fabric.eventQueue(index)
+    tables = Tables(fabric.settings)
+    segment = Segment(fabric.layout, memory: fabric.segment(index))
+    var readers = Slab<SegmentReader>(capacity: fabric.shards)
+    var inboxes = Slab<ByteQueue>(capacity: fabric.shards)
+    var outboxes = Slab<ByteQueue>(capacity: fabric.shards)
+    for other in 0..<fabric.shards {
+      _ = readers.take(SegmentReader(fabric.layout, memory: fabric.segment(other)))
+      _ = inboxes.take(fabric.mailbox(from: other, to: index))
+      _ = outboxes.take(fabric.mailbox(from: index, to: other))
+    }
+    self.readers = readers
+    self.inboxes = inboxes
+    self.outboxes = outboxes
+    questions = Questions(capacity: ShardLimits.questions)
+    pool = Pool(upstreams: max(1, fabric.settings.upstreams.count), questions: ShardLimits.questions)
+    waiters = Slab(capacity: ShardLimits.waiters)
+    waiterOptions = Region(size: ShardLimits.waiters * Waiter.maxOptions)
+    let connections = pool.connections.capacity
+    links = Slab(capacity: connections)
+    upstreamInput = Region(size: connections * UpstreamLink.inputSize)
+    upstreamOutput = Region(size: connections * UpstreamLink.outputSize)
+    marks = Links(capacity: connections)
+    streams = Slab(capacity: Stream.Limits.count)
+    streamInput = Region(size: Stream.Limits.count * Stream.Limits.input)
+    streamOutputs = Slab(capacity: Stream.Limits.outputs)
+    streamOutput = Region(size: Stream.Limits.outputs * Stream.Limits.output)
+    streamMarks = Links(capacity: Stream.Limits.count)
+    datagrams = Slab(capacity: ShardLimits.datagrams)
+    datagramMemory = Region(size: ShardLimits.datagrams * ShardLimits.datagramSize)
+    for upstream in fabric.settings.upstreams.indices { counters.setUp(upstream: upstream, true) }
+    for listener in fabric.settings.listeners.indices {
+      self.ring.receive(on: listener)
+      self.ring.accept(on: listener)
+    }
+  }
+
+  /// Waits for completions, acts on each, and leaves what follows from them for the next turn to submit: one system
+  /// call carries all replies, upstream frames and re-arms.
+  public mutating func turn() {
+    let count = ring.turn(timeout: timeout())
+    now = ring.now()
+    var i = 0
+    while i < count {
+      complete(ring.completion(i))
+      i &+= 1
+    }
+    if now >= tickAt { tick() }
+    flush()
+  }
+
+  @inline(__always) private mutating func complete(_ completion: Completion) {
+    switch completion.token.operation {
+    case .receive: received(completion)
+    case .send: datagrams.give(completion.token.index)
+    case .accept: accepted(completion)
+    case .streamRead: streamRead(completion)
+    case .streamWrite: streamWritten(completion)
+    case .connect: connected(completion)
+    case .upstreamRead: upstreamRead(completion)
+    case .upstreamWrite: upstreamWritten(completion)
+    case .upstreamSend:
+      datagrams.give(completion.token.index)
+    case .mail: collectMail()
+    case .none: break
+    }
+  }
+
+  /// What this turn gathered, as one operation per stream, connection and shard.
+  private mutating func flush() {
+    flushLinks()
+    flushStreams()
+    while toWake != 0 {
+      let other = toWake.trailingZeroBitCount
+      toWake &= toWake &- 1
+      ring.wake(other)
+    }
+    if hasEvents {
+      hasEvents = false
+      ring.signalEvents()
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import Memory
+import Wire
+
+/// Names in wire format, in one region; a list of them is a range of indices.
+struct NameTable: ~Copyable {
+  private let memory: Region  // per name: 1 byte of length, the name
+  private var count = 0
+
+  init(capacity: Int) { memory = Region(size: max(capacity, 1) * 256) }
+
+  subscript(index: Int) -> Bytes { memory.bytes.slice(index &* 256 &+ 1, Int(memory.bytes[index &* 256])) }
+
+  mutating func add(_ names: [[UInt8]]) -> IndexRange {
+    let start = count
+    for name in names {
+      precondition(!name.isEmpty && name.count <= Name.maxLength)
+      memory.bytes[count * 256] = UInt8(name.count)
+      for (i, octet) in name.enumerated() { memory.bytes[count * 256 + 1 + i] = octet }
+      count += 1
+    }
+    return IndexRange(start: start, count: names.count)
+  }
+
+  /// Whether `name` is one of the range's or below one.
+  func contains(_ range: IndexRange, above name: Bytes) -> Bool {
+    var index = range.start
+    while index < range.start &+ range.count {
+      if Name.hasSuffix(name, self[index]) { return true }
+      index &+= 1
+    }
+    return false
+  }
+}
+
+struct IndexRange: BitwiseCopyable {
+  var start = 0
+  var count = 0
+}
+
+/// `Settings.Chain` without arrays: what the query path reads.
+struct Chain: BitwiseCopyable {
+  var caches = false
+  var cacheZones = IndexRange()
+  var successMax: UInt32 = 0
+  var successMin: UInt32 = 0
+  var denialMax: UInt32 = 0
+  var denialMin: UInt32 = 0
+  var servfail: UInt32 = 0
+  var keepTTL = false
+  var disableSuccess = IndexRange()
+  var disableDenial = IndexRange()
+  var forwards = IndexRange()
+  var logsQueries = false
+  var logsErrors = false
+}
+
+struct Forward: BitwiseCopyable {
+  var from: IndexRange
+  var except: IndexRange
+  var upstreams: IndexRange
+  var policy: Settings.Forward.Policy
+  var transport: Settings.Forward.Asking
+  var maxConcurrent: Int
+  var expire: UInt64
+  /// Questions of it pending now, and its turn counter for round robin.
+  var pending = 0
+  var turn = 0
+}
+
+struct Zone: BitwiseCopyable {
+  var name: Int
+  var chain: Int
+}
+
+/// All of `Settings` that queries touch, in slabs that do not change after start but for counters.
+struct Tables: ~Copyable {
+  var names: NameTable
+  var zones: Slab<Zone>
+  var zoneOrder: Slab<Int>  // zone indices, group by group, longest name first
+  var groups: Slab<IndexRange>
+  var chains: Slab<Chain>
+  var forwards: Slab<Forward>
+
+  init(_ settings: Settings) {
+    let forwardCount = settings.chains.reduce(0) { $0 + $1.forwards.count }
+    let listed = settings.chains.reduce(0) { sum, chain in
+      sum + (chain.cache.map { $0.zones.count + $0.disableSuccess.count + $0.disableDenial.count } ?? 0)
+        + chain.forwards.reduce(0) { $0 + 1 + $1.except.count }
+    }
+    names = NameTable(capacity: settings.zones.count + listed)
+    zones = Slab(capacity: max(1, settings.zones.count))
+    zoneOrder = Slab(capacity: max(1, settings.groups.reduce(0) { $0 + $1.count }))
+    groups = Slab(capacity: max(1, settings.groups.count))
+    chains = Slab(capacity: max(1, settings.chains.count))
+    forwards = Slab(capacity: max(1, forwardCount))
+    for zone in settings.zones {
+      _ = zones.take(Zone(name: names.add([zone.name]).start, chain: zone.chain))
+    }
+    for group in settings.groups {
+      let ordered = group.sorted { settings.zones[$0].name.count > settings.zones[$1].name.count }
+      _ = groups.take(IndexRange(start: zoneOrder.count, count: ordered.count))
+      for zone in ordered { _ = zoneOrder.take(zone) }
+    }
+    for chain in settings.chains { add(chain) }
+  }
+
+  private mutating func add(_ settings: Settings.Chain) {
+    var chain = Chain()
+    if let cache = settings.cache {
+      chain.caches = true
+      chain.cacheZones = names.add(cache.zones)
+      chain.successMax = cache.successMax
+      chain.successMin = cache.successMin
+      chain.denialMax = cache.denialMax
+      chain.denialMin = cache.denialMin
+      chain.servfail = cache.servfail
+      chain.keepTTL = cache.keepTTL
+      chain.disableSuccess = names.add(cache.disableSuccess)
+      chain.disableDenial = names.add(cache.disableDenial)
+    }
+    chain.logsQueries = settings.logsQueries
+    chain.logsErrors = settings.logsErrors
+    chain.forwards = IndexRange(start: forwards.count, count: settings.forwards.count)
+    for forward in settings.forwards {
+      _ = forwards.take(
+        Forward(
+          from: names.add([forward.from]), except: names.add(forward.except),
+          upstreams: IndexRange(start: forward.upstreams.lowerBound, count: forward.upstreams.count),
+          policy: forward.policy, transport: forward.transport, maxConcurrent: forward.maxConcurrent,
+          expire: forward.expire))
+    }
+    _ = chains.take(chain)
+  }
+
+  /// The zone of `group` with the longest name that is `name` or above it, or nil. A DS question belongs to the
+  /// parent's side of a cut (RFC 4035 §3.1.4.1), so it goes to the shortest but the root (spec a.6).
+  func zone(_ group: Int, of name: Bytes, isDS: Bool) -> Int? {
+    let range = groups[group]
+    var found: Int?
+    var index = range.start
+    while index < range.start &+ range.count {
+      let zone = zoneOrder[index]
+      if Name.hasSuffix(name, names[zones[zone].name]) {
+        if found != nil, names[zones[zone].name].count == 1 { return found }
+        found = zone
+        if !isDS { return found }
+      }
+      index &+= 1
+    }
+    return found
+  }
+
+  /// The forward of `chain` that takes `name`, or nil.
+  func forward(_ chain: Int, of name: Bytes) -> Int? {
+    let range = chains[chain].forwards
+    var index = range.start
+    while index < range.start &+ range.count {
+      if names.contains(forwards[index].from, above: name), !names.contains(forwards[index].except, above: name) {
+        return index
+      }
+      index &+= 1
+    }
+    return nil
+  }
+}

@@ -1,0 +1,200 @@
+import CUring
+import Engine
+import Memory
+import Upstream
+
+/// What the live rings of all shards need of each other: ring descriptors, and the control thread's eventfd.
+public final class RingDirectory: Sendable {
+  private let memory: Region
+  let events: EventSignal
+
+  public init(shards: Int, events: EventSignal) {
+    memory = Region(size: shards * 8)
+    self.events = events
+  }
+
+  func publish(_ descriptor: Int32, shard: Int) { memory.bytes.storeRelease(UInt64(descriptor) + 1, at: shard * 8) }
+
+  /// The shard's ring, or nil while it is not there yet.
+  func ring(of shard: Int) -> Int32? {
+    let value = memory.bytes.loadAcquire(shard * 8)
+    return value == 0 ? nil : Int32(value - 1)
+  }
+}
+
+/// The live ring: io_uring with multishot receive into a ring of provided buffers.
+///
+/// A `curing` lives on the heap from `init` to `deinit`; only the thread that made the ring touches it
+/// (IORING_SETUP_SINGLE_ISSUER), so every use of the pointer below is sound.
+@safe public struct UringRing: Ring, ~Copyable {
+  private let c: UnsafeMutablePointer<curing>
+  private let listeners: Listeners
+  private let directory: RingDirectory
+  private let index: Int
+  private let upstreams: [[UInt8]]
+  private var seen: UInt32 = 0
+  private let scratch = Region(size: 64)
+  private let entropy = Region(size: 4096)
+  private var entropyLeft = 0
+
+  /// Submission entries; replies of one turn beyond them take another system call.
+  static let entries: UInt32 = 2048
+  /// Receive buffers, shared by all listeners: what one turn can take in.
+  static let buffers: UInt32 = 1024
+  static let bufferSize: UInt32 = 2048
+  /// Marks the completion of a reply, which only recycles its buffer.
+  private static let replyMark: UInt64 = 0xFF << 56
+
+  /// Must be called on the thread that will use it. Throws the errno of what the kernel refused.
+  public init(index: Int, listeners: consuming Listeners, settings: Settings, directory: RingDirectory) throws(RingError) {
+    unsafe c = curing_new()
+    self.listeners = listeners
+    self.directory = directory
+    self.index = index
+    upstreams = settings.upstreams.map(\.address)
+    var result = unsafe curing_open(c, Self.entries, Self.buffers, Self.bufferSize)
+    guard result == 0 else { throw RingError(step: "io_uring_setup", code: -result) }
+    result = unsafe self.listeners.udp.withUnsafeBufferPointer {
+      unsafe io_uring_register_files(&c.pointee.ring, $0.baseAddress, UInt32($0.count))
+    }
+    guard result == 0 else { throw RingError(step: "io_uring_register_files", code: -result) }
+    directory.publish(unsafe c.pointee.ring.ring_fd, shard: index)
+  }
+
+  deinit {
+    unsafe curing_close(c)
+    unsafe curing_delete(c)
+  }
+
+  public func now() -> UInt64 { curing_boottime() }
+
+  public mutating func random() -> UInt64 {
+    if entropyLeft == 0 {
+      // getrandom gives up to 256 bytes whole, more may be cut short by a signal.
+      var at = 0
+      while at < entropy.bytes.count {
+        let part = entropy.bytes.slice(at, 256)
+        if unsafe getrandom(part.address, part.count, 0) == part.count { at += 256 }
+      }
+      entropyLeft = entropy.bytes.count
+    }
+    entropyLeft &-= 8
+    let word = entropy.bytes.word(entropyLeft)
+    // An id that was used is not in memory any more.
+    entropy.bytes.set(word: 0, at: entropyLeft)
+    return word
+  }
+
+  public mutating func turn(timeout: UInt64?) -> Int {
+    seen = unsafe curing_turn(c, seen, timeout.map { Int64(clamping: $0) } ?? -1)
+    return Int(seen)
+  }
+
+  @inline(__always) public mutating func completion(_ index: Int) -> Completion {
+    let cqe = unsafe curing_cqe(c, UInt32(truncatingIfNeeded: index))
+    let data = unsafe cqe.pointee.user_data
+    if data >= Self.replyMark {
+      unsafe curing_put_back(c, UInt32(truncatingIfNeeded: data))
+      return Completion(token: Token(.none, index: 0), result: 0, more: false, buffer: -1)
+    }
+    return unsafe Completion(
+      token: Token(raw: data), result: cqe.pointee.res, more: curing_more(cqe) != 0, buffer: Int(curing_buffer(cqe)))
+  }
+
+  public mutating func receive(on socket: Int) {
+    unsafe curing_receive(
+      c, Int32(socket), listeners.isWildcard[socket] ? 1 : 0, Token(.receive, index: socket).raw)
+  }
+
+  @inline(__always) public func datagram(_ completion: Completion, on socket: Int) -> Datagram? {
+    guard completion.result >= 0, completion.buffer >= 0 else { return nil }
+    let base = unsafe curing_at(c, UInt32(truncatingIfNeeded: completion.buffer))
+    let buffer = unsafe Bytes(base: base, count: Int(Self.bufferSize))
+    // struct io_uring_recvmsg_out: namelen, controllen, payloadlen, flags; 32 bits each, host order.
+    let name = Int(buffer.u32(0).byteSwapped)
+    let control = Int(buffer.u32(4).byteSwapped)
+    let payload = Int(buffer.u32(8).byteSwapped)
+    let flags = buffer.u32(12).byteSwapped
+    let isWildcard = listeners.isWildcard[socket]
+    let start = Int(CURING_HEADROOM) &+ (isWildcard ? Int(CURING_CONTROL) : 0)
+    guard name <= Int(CURING_NAME), Int(completion.result) >= start else { return nil }
+    let message = buffer.from(start)
+    // The payload of the one control message: in_pktinfo after AF_INET (2), else in6_pktinfo.
+    let local = isWildcard && control > 16
+      ? buffer.slice(Int(CURING_HEADROOM) &+ 16, buffer[16] == 2 ? 12 : 20)
+      : buffer.slice(0, 0)
+    return Datagram(
+      buffer: message, length: min(payload, message.count), sender: buffer.slice(16, Int(CURING_NAME)),
+      local: local, truncated: flags & UInt32(MSG_TRUNC) != 0)
+  }
+
+  @inline(__always) public mutating func reply(with buffer: Int, length: Int, on socket: Int) {
+    unsafe curing_reply(
+      c, Int32(truncatingIfNeeded: socket), listeners.isWildcard[socket] ? 1 : 0, UInt32(truncatingIfNeeded: buffer),
+      UInt32(truncatingIfNeeded: length), Self.replyMark | UInt64(buffer))
+  }
+
+  @inline(__always) public mutating func release(_ buffer: Int) {
+    unsafe curing_put_back(c, UInt32(truncatingIfNeeded: buffer))
+  }
+
+  public mutating func send(_ slot: Bytes, length: Int, to peer: Peer, on socket: Int, token: Token) {
+    precondition(slot.count >= sendHeadroom + length)
+    peer.write(to: slot)
+    unsafe curing_send(
+      c, Int32(socket), slot.address.assumingMemoryBound(to: UInt8.self), UInt32(length), UInt32(peer.localLength),
+      token.raw)
+  }
+
+  public mutating func accept(on listener: Int) {
+    unsafe curing_accept(c, listeners.tcp[listener], Token(.accept, index: listener).raw)
+  }
+
+  public func peer(of handle: Int32) -> Peer {
+    let address = scratch.bytes
+    unsafe curing_peer(handle, address.address)
+    return Peer(address: address.slice(0, Peer.addressSize), local: address.slice(0, 0))
+  }
+
+  public mutating func open(_ upstream: Int, _ transport: Transport) -> Int32 {
+    unsafe upstreams[upstream].withUnsafeBytes {
+      unsafe curing_outgoing($0.baseAddress!, UInt32($0.count), transport == .tcp ? 1 : 0)
+    }
+  }
+
+  public mutating func connect(_ handle: Int32, to upstream: Int, token: Token) {
+    // The kernel copies the address when the entry is submitted; the array lives as long as the ring.
+    unsafe upstreams[upstream].withUnsafeBytes {
+      unsafe curing_connect(c, handle, $0.baseAddress!, UInt32($0.count), token.raw)
+    }
+  }
+
+  public mutating func read(_ handle: Int32, into buffer: Bytes, token: Token) {
+    unsafe curing_read(c, handle, buffer.address, buffer.count, token.raw)
+  }
+
+  public mutating func write(_ handle: Int32, from buffer: Bytes, token: Token) {
+    unsafe curing_write(c, handle, buffer.address, buffer.count, token.raw)
+  }
+
+  public mutating func cancel(_ handle: Int32) { unsafe curing_cancel(c, handle) }
+
+  public mutating func close(_ handle: Int32) { CUring.close(handle) }
+
+  public mutating func wake(_ shard: Int) {
+    let token = Token(.mail, index: 0).raw
+    if shard == index {
+      unsafe curing_nop(c, token)
+    } else if let ring = directory.ring(of: shard) {
+      unsafe curing_message(c, ring, token)
+    }
+  }
+
+  public mutating func signalEvents() { directory.events.signal() }
+}
+
+/// What the kernel refused while a ring was set up.
+public struct RingError: Error, Sendable {
+  public let step: String
+  public let code: Int32
+}

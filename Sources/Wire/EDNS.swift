@@ -1,0 +1,80 @@
+import Memory
+
+/// What an OPT record says (RFC 6891 §6.1), and where its options stand in the message it came in.
+public struct EDNS: Sendable {
+  /// The sender's UDP payload size as written; `Reply` applies the bounds.
+  public let udpSize: UInt16
+  public let extendedRcode: UInt8
+  public let version: UInt8
+  public let dnssecOK: Bool
+  public let options: Int
+  public let optionsLength: Int
+
+  public static let dnssecOKBit: UInt32 = 0x8000
+  /// Options in one OPT beyond this many are an attack on the reader (Unbound CVE-2026-41292).
+  static let maxOptions = 32
+
+  /// What a client's OPT said, without its options.
+  public init(udpSize: UInt16, dnssecOK: Bool) {
+    self.udpSize = udpSize
+    self.dnssecOK = dnssecOK
+    extendedRcode = 0
+    version = 0
+    options = 0
+    optionsLength = 0
+  }
+
+  /// The OPT of `record`; nil if its owner is not the root, or its options do not fill it exactly.
+  public init?(_ message: Bytes, _ record: Record) {
+    guard message[record.owner] == 0 else { return nil }
+    let ttl = message.u32(record.ttlOffset)
+    udpSize = record.recordClass
+    extendedRcode = UInt8(truncatingIfNeeded: ttl >> 24)
+    version = UInt8(truncatingIfNeeded: ttl >> 16)
+    dnssecOK = ttl & Self.dnssecOKBit != 0
+    options = record.data
+    optionsLength = record.dataLength
+    var at = options
+    var seen = 0
+    while at < record.end {
+      guard at &+ 4 <= record.end, seen < Self.maxOptions else { return nil }
+      at &+= 4 &+ Int(message.u16(at &+ 2))
+      seen &+= 1
+    }
+    guard at == record.end else { return nil }
+  }
+
+  /// Options that CoreDNS sends back unchanged: NSID, EXPIRE, COOKIE, TCP-KEEPALIVE, PADDING (spec a.6).
+  @inline(__always) static func isEchoed(_ code: UInt16) -> Bool { code == 3 || code >= 9 && code <= 12 }
+
+  /// Copies the options to be echoed to the front of `out`, whole ones only, and returns the bytes written.
+  public func echoedOptions(_ message: Bytes, into out: Bytes) -> Int {
+    var at = options
+    var length = 0
+    while at < options &+ optionsLength {
+      let size = 4 &+ Int(message.u16(at &+ 2))
+      if Self.isEchoed(message.u16(at)), length &+ size <= out.count {
+        out.copy(message.slice(at, size), at: length)
+        length &+= size
+      }
+      at &+= size
+    }
+    return length
+  }
+
+  /// Octets of an OPT record without options.
+  public static let fixedLength = 11
+
+  /// Writes an OPT record at `at` and returns the offset after it. `options` are whole options, already encoded.
+  @discardableResult public static func write(
+    to message: Bytes, at: Int, udpSize: UInt16, extendedRcode: UInt8, dnssecOK: Bool, options: Bytes
+  ) -> Int {
+    message[at] = 0
+    message.set(u16: RecordType.opt, at: at &+ 1)
+    message.set(u16: udpSize, at: at &+ 3)
+    message.set(u32: UInt32(extendedRcode) << 24 | (dnssecOK ? dnssecOKBit : 0), at: at &+ 5)
+    message.set(u16: UInt16(truncatingIfNeeded: options.count), at: at &+ 9)
+    message.copy(options, at: at &+ fixedLength)
+    return at &+ fixedLength &+ options.count
+  }
+}
