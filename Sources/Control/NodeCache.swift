@@ -163,7 +163,8 @@ public final class NodeCache: Sendable {
   private func openEndpoints(
     _ configuration: Configuration, _ metrics: EngineMetrics
   ) throws(Fatal) {
-    let (setupErrors, build) = (setupErrors, BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift"))
+    let setupErrors = setupErrors
+    let build = BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift")
     let scrape: HTTPEndpoint.Handler = {
       var out = Exposition()
       metrics.add(to: &out)
