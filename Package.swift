@@ -65,5 +65,8 @@ let package = Package(
     .testTarget(
       name: "EngineTests", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], swiftSettings: strict),
     .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
+    .executableTarget(
+      name: "ControlProbe", dependencies: ["Control"], path: "Tests/ControlProbe", swiftSettings: strict),
+    .testTarget(name: "ControlTests", dependencies: ["Control", "ControlProbe", "Corefile"], swiftSettings: strict),
   ]
 )

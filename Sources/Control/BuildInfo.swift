@@ -15,7 +15,8 @@ public struct BuildInfo: Sendable {
   public func add(to exposition: inout Exposition) {
     exposition.gauge(
       "coredns_build_info", 1,
-      help: "A metric with a constant '1' value labeled by version, revision, and goversion from which CoreDNS was built.",
+      help:
+        "A metric with a constant '1' value labeled by version, revision, and goversion from which CoreDNS was built.",
       labels: ["version": version, "revision": revision, "goversion": compiler])
   }
 }

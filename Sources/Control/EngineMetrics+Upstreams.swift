@@ -60,6 +60,7 @@ extension EngineMetrics {
         ("ringlet_datagrams_total", "Datagrams received.", Counters.Shard.datagrams),
         ("ringlet_replies_total", "Replies sent.", .replies),
         ("ringlet_ignored_total", "Datagrams that are no query: too short, a response, over 2 KiB.", .ignored),
+        ("ringlet_malformed_total", "Messages answered with FORMERR, NOTIMP or BADVERS.", .malformed),
         ("ringlet_streams_total", "TCP connections accepted.", .streams),
         ("ringlet_joined_misses_total", "Queries that waited for a question another had asked.", .joined),
         ("ringlet_timeouts_total", "Questions that got SERVFAIL for want of an answer.", .timeouts),
@@ -69,6 +70,11 @@ extension EngineMetrics {
           name, Double(counters.read(word)), help: help,
           labels: ["shard": "\(shard)"])
       }
+    }
+    for (shard, counters) in counters.enumerated() {
+      out.gauge(
+        "ringlet_pending_questions", Double(counters.read(.pending)), help: "Questions that wait for an upstream.",
+        labels: ["shard": "\(shard)"])
     }
     for (reason, word) in [
       ("send_slots", Counters.Shard.droppedNoSlot), ("client_gone", .droppedClientGone),

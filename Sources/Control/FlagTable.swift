@@ -25,26 +25,36 @@ struct FlagTable: ParsableCommand {
   @OptionGroup(title: "Information, then exit") var information: Information
 
   struct Addresses: ParsableArguments {
-    @Option(name: .go("localip"), help: .of("Addresses to answer on, required: no spaces, both families allowed.", "ip,..."))
+    @Option(
+      name: .go("localip"), help: .of("Addresses to answer on, required: no spaces, both families allowed.", "ip,..."))
     var localip = ""
-    @Option(name: .go("dns.port", "p"), help: .of("Default port of server blocks, and the firewall rules' port.", "port"))
+    @Option(
+      name: .go("dns.port", "p"), help: .of("Default port of server blocks, and the firewall rules' port.", "port"))
     var port: UInt16 = 53
-    @Option(name: .go("health-port"), help: .of("Port that two firewall rules let pass; the server is 'health' in the Corefile.", "port"))
+    @Option(
+      name: .go("health-port"),
+      help: .of("Port that two firewall rules let pass; the server is 'health' in the Corefile.", "port"))
     var healthPort = "8080"
-    @Option(name: .go("metrics-listen-address"), help: .of("Where /metrics with the set-up metrics is served.", "host:port"))
+    @Option(
+      name: .go("metrics-listen-address"), help: .of("Where /metrics with the set-up metrics is served.", "host:port"))
     var metricsListenAddress = "0.0.0.0:9353"
-    @Option(name: .go("prometheus-listen-address"), help: .of("What __PROMETHEUS__ENDPOINT__ becomes in the template.", "host:port"))
+    @Option(
+      name: .go("prometheus-listen-address"),
+      help: .of("What __PROMETHEUS__ENDPOINT__ becomes in the template.", "host:port"))
     var prometheusListenAddress = ":9253"
   }
 
   struct Files: ParsableArguments {
-    @Option(name: .go("conf"), help: .of("Corefile to serve, and to write when there is a template; 'stdin' reads it.", "path"))
+    @Option(
+      name: .go("conf"),
+      help: .of("Corefile to serve, and to write when there is a template; 'stdin' reads it.", "path"))
     var conf = ""
     @Option(name: .go("corefile"), help: .of("Used where -conf is absent.", "path"))
     var corefile = ""
     @Option(name: .go("basecorefile"), help: .of("Template of the Corefile; its directory is watched.", "path"))
     var basecorefile = "/etc/coredns/Corefile.base"
-    @Option(name: .go("kubednscm"), help: .of("Directory with the kube-dns ConfigMap; /etc/kube-dns if it exists.", "dir"))
+    @Option(
+      name: .go("kubednscm"), help: .of("Directory with the kube-dns ConfigMap; /etc/kube-dns if it exists.", "dir"))
     var kubednscm = ""
     @Option(name: .go("upstreamsvc"), help: .of("Service whose address replaces __PILLAR__CLUSTER__DNS__.", "name"))
     var upstreamsvc = "kube-dns"
@@ -57,7 +67,8 @@ struct FlagTable: ParsableCommand {
     var interfacename = "nodelocaldns"
     @Option(name: .go("setupiptables"), help: .of("Keep the firewall rules.", "bool"))
     var setupiptables = true
-    @Option(name: .go("syncinterval"), help: .of("How often both are checked: seconds, or a duration such as 1m30s.", "time"))
+    @Option(
+      name: .go("syncinterval"), help: .of("How often both are checked: seconds, or a duration such as 1m30s.", "time"))
     var syncinterval = SyncInterval(seconds: 60)
     @Flag(name: .go("skipteardown"), help: "Leave both behind on exit.")
     var skipteardown = false
@@ -73,7 +84,9 @@ struct FlagTable: ParsableCommand {
   }
 
   struct Size: ParsableArguments {
-    @Option(name: .go("shards"), help: .of("Threads that answer; 0 is one for each CPU this process may use, at most 4.", "count"))
+    @Option(
+      name: .go("shards"),
+      help: .of("Threads that answer; 0 is one for each CPU this process may use, at most 4.", "count"))
     var shards: UInt8 = 0
     @Option(name: .go("cache-bytes"), help: .of("Upper limit of all caches' memory: 67108864, 64MiB, 64M.", "size"))
     var cacheBytes: ByteSize?
@@ -90,7 +103,7 @@ struct FlagTable: ParsableCommand {
 extension NameSpecification {
   /// Names with one dash, as Go shows them.
   fileprivate static func go(_ names: String...) -> NameSpecification {
-    NameSpecification(names.map { .customLong($0, withSingleDash: true) })
+    NameSpecification(names.map { $0.count == 1 ? .customShort($0.first!) : .customLong($0, withSingleDash: true) })
   }
 }
 

@@ -40,12 +40,7 @@ public final class HTTPEndpoint: Sendable {
   private let channels: [any Channel]
 
   /// Host and port of each listener, with the port that the kernel chose where 0 was asked for.
-  public var addresses: [String] {
-    channels.compactMap { channel in
-      guard let address = channel.localAddress, let host = address.ipAddress, let port = address.port else { return nil }
-      return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-    }
-  }
+  public let addresses: [String]
 
   /// Listens on every address, or on none.
   ///
@@ -67,6 +62,12 @@ public final class HTTPEndpoint: Sendable {
       }
     }
     self.channels = channels
+    self.addresses = channels.compactMap { channel in
+      guard let address = channel.localAddress, let host = address.ipAddress, let port = address.port else {
+        return nil
+      }
+      return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
   }
 
   /// Stops listening, at once; answers under way are finished. Not from a handler.

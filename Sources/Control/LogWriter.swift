@@ -32,7 +32,7 @@ public final class LogWriter: Sendable {
     self.file = file
     self.capacity = capacity
     var ends: [Int32] = [-1, -1]
-    // Sound: pipe2 writes two descriptors.
+    // Sound: two descriptors are written, and there is room for two.
     let status = unsafe pipe(&ends)
     precondition(status == 0, "pipe: no descriptor")
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }

@@ -23,16 +23,18 @@ public final class NodeCache: Sendable {
   private let flags: Flags
   private let log: ProcessLog
   private let setupErrors = SetupErrors()
-  private let http = HTTPThread()
+  private let http: HTTPThread
 
   public init(_ flags: Flags) {
+    // Before any thread starts: threads inherit the mask.
+    Signals.block()
     self.flags = flags
+    http = HTTPThread()
     log = ProcessLog()
   }
 
   /// Starts everything and serves until a signal ends the process. Throws what makes serving impossible.
   public func run() throws(Fatal) -> Never {
-    Signals.block()
     let logger = log.logger()
     logger.info("Starting node-cache image: ringlet-\(Self.version)")
     warnOfWhatIsMissing(logger)
@@ -61,7 +63,7 @@ public final class NodeCache: Sendable {
     if let path = flags.pidfile {
       do { try Pidfile.write(to: path) } catch { throw Fatal(message: "pidfile: \(error)", status: 1) }
     }
-    Signals.deliver { [self] signal in receive(signal, configuration) }
+    Signals.deliver { [self] signal in receive(signal, configuration, fabric) }
     while true { pause() }
   }
 
@@ -161,12 +163,19 @@ public final class NodeCache: Sendable {
   private func openEndpoints(
     _ configuration: Configuration, _ metrics: EngineMetrics
   ) throws(Fatal) {
-    let (setupErrors, build) = (setupErrors, BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift"))
+    let setupErrors = setupErrors
+    let build = BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift")
     let scrape: HTTPEndpoint.Handler = {
       var out = Exposition()
       metrics.add(to: &out)
       setupErrors.add(to: &out)
       build.add(to: &out)
+      // What alerts look for, at zero: a fault ends the process, and neither reloads nor health checks happen yet.
+      out.counter("coredns_panics_total", 0, help: "A metrics that counts the number of panics.")
+      out.counter("coredns_reload_failed_total", 0, help: "Counter of the number of failed reload attempts.")
+      out.counter(
+        "coredns_forward_healthcheck_broken_total", 0,
+        help: "Counter of the number of complete failures of the healthchecks.")
       ProcessMetrics.add(to: &out)
       return HTTPResponse(contentType: Exposition.contentType, body: out.text())
     }
@@ -211,7 +220,7 @@ public final class NodeCache: Sendable {
     private static let architecture = "arm64"
   #endif
 
-  private func receive(_ signal: Signals.Signal, _ configuration: Configuration) {
+  private func receive(_ signal: Signals.Signal, _ configuration: Configuration, _ fabric: Fabric) {
     let logger = log.logger()
     switch signal {
     case .terminate:
@@ -219,11 +228,19 @@ public final class NodeCache: Sendable {
       let lameduck = configuration.blocks.compactMap { $0.health?.lameduck.nanoseconds }.max() ?? 0
       var left = timespec(tv_sec: Int(lameduck / 1_000_000_000), tv_nsec: Int(lameduck % 1_000_000_000))
       unsafe nanosleep(&left, nil)
+      drain(fabric)
       leave()
     case .interrupt, .quit: leave()
     case .reload: logger.warning("SIGUSR1: this version of ringlet does not reload; restart it to read the Corefile")
     case .handoff: logger.warning("SIGUSR2: this version of ringlet does not hand over")
     }
+  }
+
+  /// Waits until nobody waits for an upstream any more, at most as long as CoreDNS gives its servers to stop.
+  private func drain(_ fabric: Fabric) {
+    let counters = (0..<fabric.shards).map(fabric.counters)
+    let end = ContinuousClock.now + .seconds(5)
+    while counters.contains(where: { $0.read(.pending) > 0 }), ContinuousClock.now < end { usleep(5000) }
   }
 
   private func leave() -> Never {

@@ -7,6 +7,7 @@ import Glibc
 ///
 /// Source: sigwait(3); `spec/drop-in.md` a.8.
 public enum Signals {
+  /// Numbered as on x86 and Arm (signal(7)).
   public enum Signal: Int32, Sendable, CaseIterable {
     case terminate = 15
     case interrupt = 2

@@ -88,6 +88,7 @@ extension Shard where R: ~Copyable {
     questions[new].lastWaiter = waiter
     questions[new].waiters = 1
     tables.forwards[forward].pending &+= 1
+    tickAt = min(tickAt, now &+ ShardLimits.tick)
     let reply = pending(origin)
     dispatch(new)
     return reply

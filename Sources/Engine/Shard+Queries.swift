@@ -69,7 +69,7 @@ extension Shard where R: ~Copyable {
       if !source.isStream { counters.add(.ignored) }
       return 0
     case .bareError(let rcode):
-      count(source, zone: counters.dropped, type: 0, rcode: rcode, dnssecOK: false, length, Header.length)
+      counters.add(.malformed)
       return Reply.bareError(to: buffer, rcode: rcode)
     case .error(let query, let rcode):
       return refuse(buffer, length, query, rcode, source)
@@ -132,8 +132,12 @@ extension Shard where R: ~Copyable {
     let reply = Reply.error(
       to: buffer, query: query, rcode: rcode,
       options: rcode == Rcode.badVers ? options.bytes.slice(0, 0) : echoedOptions(buffer, query))
-    count(
-      source, zone: counters.dropped, type: query.type, rcode: rcode, dnssecOK: query.dnssecOK, length, reply)
+    if rcode == Rcode.badVers {
+      counters.add(.malformed)
+    } else {
+      count(
+        source, zone: counters.dropped, type: query.type, rcode: rcode, dnssecOK: query.dnssecOK, length, reply)
+    }
     return reply
   }
 }

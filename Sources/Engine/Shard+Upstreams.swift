@@ -261,9 +261,9 @@ extension Shard where R: ~Copyable {
     let q = questions[question]
     let upstream = pool.connections[connection].upstream
     if message.questionCount == 0, isStream, message.count == Header.length,
-      message.flags & Header.rcodeMask != Rcode.noError
+      [Rcode.formErr, Rcode.servFail, Rcode.notImp, Rcode.refused].contains(message.flags & Header.rcodeMask)
     {
-      // A bare error: all that some servers say.
+      // A bare error: all that some servers say. It says nothing of the name, so NOERROR and NXDOMAIN need a question.
       settle(question, failing: message.flags & Header.rcodeMask, cause: .none)
       return true
     }

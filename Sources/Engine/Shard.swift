@@ -160,6 +160,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   private mutating func flush() {
     flushLinks()
     flushStreams()
+    counters.set(.pending, questions.count)
     while toWake != 0 {
       let other = toWake.trailingZeroBitCount
       toWake &= toWake &- 1

@@ -31,10 +31,10 @@ struct Stream: BitwiseCopyable {
 
   enum Limits {
     /// Streams of one shard. One more takes the place of the one whose deadline is nearest.
-    static let count = 1024
+    static let count = 512
     /// Octets of unwritten output that any stream may have, and streams of one shard that may have more.
     static let smallOutput = 4096
-    static let outputs = 64
+    static let outputs = 128
     /// Octets of a framed query.
     static let input = 4096
     static let output = 128 << 10

@@ -9,7 +9,7 @@ public struct Pool: ~Copyable {
   public enum Limits {
     /// Connections to one upstream from one shard.
     public static let tcpConnections = 4
-    public static let udpSockets = 16
+    public static let udpSockets = 64
     /// Questions after which a UDP socket gives way to one with another port (RFC 5452 §9.2).
     public static let udpUses = 64
     /// Questions outstanding on one connection: entries of its id table.

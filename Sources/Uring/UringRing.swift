@@ -46,7 +46,9 @@ public final class RingDirectory: Sendable {
   private static let replyMark: UInt64 = 0xFF << 56
 
   /// Must be called on the thread that will use it. Throws the errno of what the kernel refused.
-  public init(index: Int, listeners: consuming Listeners, settings: Settings, directory: RingDirectory) throws(RingError) {
+  public init(index: Int, listeners: consuming Listeners, settings: Settings, directory: RingDirectory)
+    throws(RingError)
+  {
     unsafe c = curing_new()
     self.listeners = listeners
     self.directory = directory
@@ -120,7 +122,8 @@ public final class RingDirectory: Sendable {
     guard name <= Int(CURING_NAME), Int(completion.result) >= start else { return nil }
     let message = buffer.from(start)
     // The payload of the one control message: in_pktinfo after AF_INET (2), else in6_pktinfo.
-    let local = isWildcard && control > 16
+    let local =
+      isWildcard && control > 16
       ? buffer.slice(Int(CURING_HEADROOM) &+ 16, buffer[16] == 2 ? 12 : 20)
       : buffer.slice(0, 0)
     return Datagram(
