@@ -59,4 +59,20 @@ import Testing
     #expect(world.sum(.ignored) == 1)
     finish(world)
   }
+
+  /// A letter whose wake was lost lay in an idle shard's mailbox until the next letter, however long that took.
+  @Test func lettersAreReadThoughTheirWakeIsLost() {
+    var faults = Faults()
+    faults.wakeLost = 1_000_000
+    let world = World(seed: 8, shards: 2, faults: faults)
+    world.ledger.patience = 600 * millisecond
+    for number in 0..<20 {
+      world.ask(Asked(number: number), to: 0)
+      world.connect(to: 1).ask([Asked(number: 100 + number)])
+      world.run(for: 20 * second)
+    }
+    #expect(world.ledger.replies == 20 && world.ledger.streamReplies == 20)
+    #expect(world.streams.allSatisfy { $0.worstWait < 2 * second })
+    finish(world)
+  }
 }
