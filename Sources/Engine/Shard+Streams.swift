@@ -255,8 +255,9 @@ extension Shard where R: ~Copyable {
       if streams.isTaken(index) {
         left &-= 1
         let s = streams[index]
-        // While an upstream is waited for, the upstream's deadline rules.
-        if !s.isClosing, s.deadline <= now, s.outstanding == 0 || s.isWriting { closeStream(index) }
+        // While an upstream is waited for, its deadline rules: a reply that did not come by then is lost.
+        let isOver = s.deadline <= now && (s.outstanding == 0 || s.isWriting)
+        if !s.isClosing, isOver || s.outstanding > 0 && s.answeredBy <= now { closeStream(index) }
       }
       index &+= 1
     }

@@ -19,6 +19,8 @@ struct Stream: BitwiseCopyable {
   var outputEnd = 0
   /// Queries of it that wait for an upstream.
   var outstanding = 0
+  /// Nanoseconds: when the last of them must have been answered.
+  var answeredBy: UInt64 = 0
   var isReading = false
   var isWriting = false
   /// The client has said its last (it may have closed only its half).
@@ -45,5 +47,7 @@ struct Stream: BitwiseCopyable {
     static let read: UInt64 = 3_000_000_000
     static let idle: UInt64 = 10_000_000_000
     static let write: UInt64 = 5_000_000_000
+    /// From a query to its answer: the budget of the shard that asks, and the mail there and back.
+    static let answer: UInt64 = 5_000_000_000
   }
 }

@@ -75,4 +75,22 @@ import Testing
     #expect(world.streams.allSatisfy { $0.worstWait < 2 * second })
     finish(world)
   }
+
+  /// A reply that found no room in the mailbox left its stream open for ever: it was still waited for.
+  @Test func streamsWhoseRepliesAreLostAreClosed() {
+    var faults = Faults()
+    faults.wakeLate = 1_000_000
+    let world = World(seed: 9, shards: 2, faults: faults)
+    // Answers of some kilobytes each, more than a mailbox holds before its shard looks.
+    let large = (0..<4000).map { Asked(number: $0) }.filter { Content($0).size > 4000 }
+    let clients = (0..<200).map { _ in world.connect(to: 0) }
+    for client in clients {
+      client.isGood = false
+      client.ask(large.prefix(30) + [])
+    }
+    world.run(for: 20 * second)
+    #expect(world.sum(.droppedNoSlot) > 0)
+    #expect(world.census(0).streams == 0)
+    finish(world)
+  }
 }
