@@ -55,6 +55,8 @@ public struct Question: BitwiseCopyable, Sendable {
   static let waits = -2
   /// Times sent.
   public internal(set) var sends: UInt8 = 0
+  /// A connection stood still with this as its oldest question: on a serial server it is what the others waited for.
+  public internal(set) var isSuspect = false
   /// The engine's index of the forward that asks.
   public var forward = 0
   /// Bit i: the forward's i-th upstream was tried.
