@@ -47,6 +47,8 @@ let package = Package(
       name: "ringlet", dependencies: ["Memory", "Engine", "Uring", "Control", "Corefile"], swiftSettings: hot,
       linkerSettings: shipped),
     .target(name: "MallocCount", path: "Tests/MallocCount"),
+    .testTarget(name: "WireTests", dependencies: ["Wire", "Memory"], swiftSettings: strict),
+    .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Memory"], swiftSettings: strict),
     .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
     .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
   ]
