@@ -41,13 +41,22 @@ extension Admission {
   /// of the sender; after a datagram's message they are cut off (dnsdist's `Trailing` tests).
   public init(_ message: Bytes, stream: Bool) {
     // Shorter than a header, or a response: answering could start a loop between two servers.
-    guard message.count >= Header.length, message.flags & Header.qr == 0 else { self = .drop; return }
-    guard message.flags & Header.opcodeMask == 0 else { self = .bareError(rcode: Rcode.notImp); return }
+    guard message.count >= Header.length, message.flags & Header.qr == 0 else {
+      self = .drop
+      return
+    }
+    guard message.flags & Header.opcodeMask == 0 else {
+      self = .bareError(rcode: Rcode.notImp)
+      return
+    }
     guard message.questionCount == 1, message.answerCount <= 1, message.authorityCount <= 1,
       message.additionalCount <= 2,
       let nameLength = Name.plainLength(message, at: Header.length),
       Header.length &+ nameLength &+ 4 <= message.count
-    else { self = .bareError(rcode: Rcode.formErr); return }
+    else {
+      self = .bareError(rcode: Rcode.formErr)
+      return
+    }
 
     let questionEnd = Header.length &+ nameLength &+ 4
     var at = questionEnd
@@ -55,7 +64,10 @@ extension Admission {
     let before = message.answerCount &+ message.authorityCount
     var index = 0
     while index < before &+ message.additionalCount {
-      guard let record = Record(message, at: at) else { self = .bareError(rcode: Rcode.formErr); return }
+      guard let record = Record(message, at: at) else {
+        self = .bareError(rcode: Rcode.formErr)
+        return
+      }
       if record.type == RecordType.opt {
         // One OPT, in the additional section, owned by the root (RFC 6891 §6.1.1).
         guard edns == nil, index >= before, let opt = EDNS(message, record) else {
@@ -67,12 +79,18 @@ extension Admission {
       at = record.end
       index &+= 1
     }
-    if stream, at != message.count { self = .bareError(rcode: Rcode.formErr); return }
+    if stream, at != message.count {
+      self = .bareError(rcode: Rcode.formErr)
+      return
+    }
 
     let query = Query(
       id: message.id, flags: message.flags, nameLength: nameLength, type: message.u16(questionEnd &- 4),
       recordClass: message.u16(questionEnd &- 2), edns: edns)
-    if let edns, edns.version != 0 { self = .error(query, rcode: Rcode.badVers); return }
+    if let edns, edns.version != 0 {
+      self = .error(query, rcode: Rcode.badVers)
+      return
+    }
     // A zone transfer is many messages: it would hold a pipelined connection (dnsdist CVE-2026-40209).
     if query.type == RecordType.axfr || query.type == RecordType.ixfr {
       self = .error(query, rcode: Rcode.refused)

@@ -121,7 +121,7 @@ public struct ImageWriter: ~Copyable {
 
   private mutating func writeData(_ record: Record, of message: Bytes, at data: Int) -> Int? {
     let out = memory.bytes
-    guard let layout = RecordDataLayout(record.type), record.recordClass == RecordClass.in else {
+    guard let layout = RecordDataLayout(record.type) else {
       guard data &+ record.dataLength <= out.count else { return nil }
       out.copy(message.slice(record.data, record.dataLength), at: data)
       return data &+ record.dataLength
