@@ -126,10 +126,17 @@ public struct ImageWriter: ~Copyable {
       out.copy(message.slice(record.data, record.dataLength), at: data)
       return data &+ record.dataLength
     }
-    guard layout.before &+ layout.after <= record.dataLength, data &+ layout.before <= out.count else { return nil }
-    out.copy(message.slice(record.data, layout.before), at: data)
     var from = record.data &+ layout.before
-    var to = data &+ layout.before
+    var string = 0
+    while string < layout.strings {
+      guard from < record.end else { return nil }
+      from &+= Int(message[from]) &+ 1
+      string &+= 1
+    }
+    let before = from &- record.data
+    guard before &+ layout.after <= record.dataLength, data &+ before <= out.count else { return nil }
+    out.copy(message.slice(record.data, before), at: data)
+    var to = data &+ before
     var name = 0
     while name < layout.names {
       guard let next = Name.skip(message, at: from), next <= record.end,

@@ -103,7 +103,7 @@ import Wire
     var message = Message(flags: 0x8500, 1, 1, 1, 0).octets + question + u16(16) + u16(3)
     let txt = Message.Record(owner: pointer(12), type: 16, recordClass: 3, data: [1, 0x39])
     message +=
-      txt.octets + [2, 0x6E, 0x73] + u16(2) + u16(3) + u32(0) + u16(2) + pointer(message.count + txt.octets.count)
+      txt.octets + wire("ns.") + u16(2) + u16(3) + u32(0) + u16(2) + pointer(message.count + txt.octets.count)
     var writer = ImageWriter()
     try check(message, question, &writer, "NS in class CH")
   }
@@ -144,6 +144,7 @@ import Wire
       (5, []), (5, [1]), (5, [1, 0x61, 0, 9]), (5, pointer(12) + [0]), (5, [0x40, 0]), (5, pointer(0x3000)),
       (6, a + a), (6, a + a + [UInt8](repeating: 0, count: 19)), (6, a + a + [UInt8](repeating: 0, count: 21)),
       (15, [0]), (15, [0, 0]), (33, [0, 0, 0, 0, 0, 0]), (33, [0, 0, 0, 0, 0, 0, 1]), (14, a), (26, [0, 0] + a),
+      (35, [0, 0, 0, 0, 0, 0]), (35, [0, 0, 0, 0, 0, 0, 9, 0]), (35, [0, 0, 0, 0, 0, 0, 0]), (35, [0, 0, 0]),
     ] as [(Int, [UInt8])] {
       let record = Message.Record(owner: a, type: type, data: data)
       #expect(make(.response(a, answers: [record]), a) == nil, "\(type) \(data)")

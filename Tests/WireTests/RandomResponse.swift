@@ -5,7 +5,8 @@ struct RandomResponse {
   private var suffixes: [[UInt8]: Int] = [:]
 
   static let types = [
-    1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15, 16, 17, 18, 21, 26, 28, 33, 36, 39, 43, 46, 47, 48, 64, 65, 255, 257, 65_280,
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15, 16, 17, 18, 21, 26, 28, 33, 35, 36, 39, 43, 46, 47, 48, 64, 65, 255, 257,
+    65_280,
   ]
 
   init(seed: UInt64) { generator = Generator(seed: seed) }
