@@ -60,6 +60,7 @@ public struct ImageWriter: ~Copyable {
     offsetCount = 0
 
     var chainEnd = Header.length  // offset in `out` of the name the answer has led to
+    var hasOPT = false
     var at = start
     let answers = message.answerCount
     let authorities = answers &+ message.authorityCount
@@ -69,7 +70,8 @@ public struct ImageWriter: ~Copyable {
       guard let record = Record(message, at: at) else { return nil }
       at = record.end
       if record.type == RecordType.opt {
-        guard index >= authorities, let opt = EDNS(message, record) else { return nil }
+        guard !hasOPT, index >= authorities, let opt = EDNS(message, record) else { return nil }
+        hasOPT = true
         response.rcode |= UInt16(opt.extendedRcode) << 4
         index &+= 1
         continue

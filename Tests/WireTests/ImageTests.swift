@@ -138,6 +138,10 @@ import Wire
     #expect(make(.response(wire("a."), additionals: [.opt(options: [1])]), wire("a.")) == nil)
   }
 
+  @Test func twoOPTsAreMalformed() {
+    #expect(make(.response(wire("a."), additionals: [.opt(), .opt()]), wire("a.")) == nil)
+  }
+
   @Test func malformedDataIsRefused() {
     let a = wire("a.")
     for (type, data) in [
