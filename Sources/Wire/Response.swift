@@ -111,7 +111,8 @@ public struct ImageWriter: ~Copyable {
       let fixed = names.write(message, at: record.owner, to: out, at: end, compress: true),
       fixed &+ 10 <= out.count
     else { return nil }
-    out.copy(message.slice(record.ttlOffset &- 4, 8), at: fixed)
+    out.copy(message.slice(record.ttlOffset &- 4, 4), at: fixed)
+    out.set(u32: record.ttl(message), at: fixed &+ 4)
     offsets.bytes.set(u16: UInt16(truncatingIfNeeded: fixed &+ 4 &- start), at: offsetCount &* 2)
     offsetCount &+= 1
     let data = fixed &+ 10
