@@ -10,7 +10,11 @@ let hot: [SwiftSetting] = strict + [.unsafeFlags(["-cross-module-optimization"],
 
 /// The programs that ship carry Swift's runtime. Only the link differs: `--static-swift-stdlib` would change every
 /// compile command and so build everything twice, for the tests need the dynamic runtime (Testing has no other).
-let shipped: [LinkerSetting] = [.unsafeFlags(["-static-stdlib"])]
+/// The libraries are what FoundationEssentials, under the argument parser, needs and does not name.
+let shipped: [LinkerSetting] = [
+  .unsafeFlags(["-static-stdlib"]), .linkedLibrary("swiftSynchronization"), .linkedLibrary("_FoundationCShims"),
+  .linkedLibrary("_FoundationCollections"),
+]
 
 let package = Package(
   name: "ringlet",
@@ -20,6 +24,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
   ],
   targets: [
@@ -42,14 +47,28 @@ let package = Package(
     .target(name: "Engine", dependencies: ["Memory", "Wire", "Cache", "Upstream"], swiftSettings: hot),
     .target(name: "Uring", dependencies: ["Memory", "Upstream", "Engine", "CUring"], swiftSettings: hot),
     .target(name: "Corefile", swiftSettings: strict),
-    .target(name: "Control", dependencies: ["Corefile", "Engine", "Memory"], swiftSettings: strict),
+    .target(
+      name: "Control",
+      dependencies: [
+        "Cache", "Corefile", "Engine", "Memory", "Uring", "Wire",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ], swiftSettings: strict),
     .executableTarget(
-      name: "ringlet", dependencies: ["Memory", "Engine", "Uring", "Control", "Corefile"], swiftSettings: hot,
+      name: "ringlet", dependencies: ["Control"], swiftSettings: hot,
       linkerSettings: shipped),
     .target(name: "MallocCount", path: "Tests/MallocCount"),
     .testTarget(name: "WireTests", dependencies: ["Wire", "Memory"], swiftSettings: strict),
     .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Memory"], swiftSettings: strict),
     .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
+    .testTarget(
+      name: "EngineTests", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], swiftSettings: strict),
     .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
+    .executableTarget(
+      name: "ControlProbe", dependencies: ["Control"], path: "Tests/ControlProbe", swiftSettings: strict),
+    .testTarget(name: "ControlTests", dependencies: ["Control", "ControlProbe", "Corefile"], swiftSettings: strict),
   ]
 )

@@ -44,8 +44,8 @@ public import Memory
   public let answer: Answer
   /// Milliseconds of the clock that `insert` was given.
   public let storedAt: UInt64
-  /// TTL less the whole seconds since it was stored; 0 or below is expired, and whether to serve it then is the caller's
-  /// affair.
+  /// TTL less the whole seconds since it was stored; 0 or below is expired, and whether to serve it then is the
+  /// caller's affair.
   public let remaining: Int
   public let image: Bytes
   /// UInt16s in the order and form that `insert` was given.

@@ -1,11 +1,11 @@
 import Memory
 
-/// The index: buckets of eight slots, a cache line each, and a byte of heat for every slot beside them. A key may lie in
-/// one bucket only, which bounds a lookup whatever the names are; the price is that a full bucket turns entries away.
+/// The index: buckets of eight slots, a cache line each, and a byte of heat for every slot beside them. A key may lie
+/// in one bucket only, which bounds a lookup whatever the names are; the price is that a full bucket turns entries away.
 package struct Index: BitwiseCopyable, Sendable {
   package let slots: Words
-  /// How often the slot's entry was found since it was placed, up to `Heat.maximum`. Readers race on it: a lost count does
-  /// no harm.
+  /// How often the slot's entry was found since it was placed, up to `Heat.maximum`. Readers race on it: a lost count
+  /// does no harm.
   let heat: Bytes
 
   package subscript(_ at: Int) -> Slot { Slot(raw: slots.relaxed(at)) }

@@ -15,8 +15,9 @@ public struct Layout: BitwiseCopyable, Sendable {
   public static var minimumStore: Int { 4096 }
 
   /// `success` and `denial` are bytes of log (`minimumStore`...2^40), a tenth of each for probation; `entries` is how
-  /// many answers are expected at once (1...2^32), for which twice as many slots are kept (at 4 of 8 slots used on average, one
-  /// insert in 60 meets a full bucket); `zones` is 1...65,536; `secret` is what the caller hashes names with.
+  /// many answers are expected at once (1...2^32), for which at least twice as many slots are kept (with 4 of 8 used on
+  /// average, one new name in 20 finds its bucket full); `zones` is 1...65,536; `secret` is what the caller hashes names
+  /// with.
   public init(success: Int, denial: Int, entries: Int, zones: Int, secret: (UInt64, UInt64)) {
     let sizes = Layout.minimumStore...(1 << 40)
     precondition(sizes.contains(success) && sizes.contains(denial))
@@ -35,10 +36,11 @@ public struct Layout: BitwiseCopyable, Sendable {
 
   // Places in words from the start.
 
-  /// The facts, written once: magic, version, secret, size, slots, zones, log sizes.
+  /// The facts, written once: magic, version, secret, size, slots, zones; then start, size and mask of each log.
   static let magic: UInt64 = 0x5249_4E47_4C45_5431  // "RINGLET1"
   static let version: UInt64 = 1
 
+  static let logFactsAt = 8
   /// The logs' tails and heads have a cache line each: every lookup reads a tail, and only the writer reads heads.
   static let tailsAt = 64
   static let headsAt = 72
@@ -64,6 +66,12 @@ public struct Layout: BitwiseCopyable, Sendable {
     memory.set(relaxed: UInt64(size), at: 4)
     memory.set(relaxed: UInt64(slots), at: 5)
     memory.set(relaxed: UInt64(zones), at: 6)
-    for log in 0..<4 { memory.set(relaxed: UInt64(logWords[log]), at: 8 + log) }
+    for log in 0..<4 {
+      var lap: UInt64 = 1
+      while lap < UInt64(logWords[log]) { lap *= 2 }
+      memory.set(relaxed: UInt64(logAt(log)), at: Layout.logFactsAt + 4 * log)
+      memory.set(relaxed: UInt64(logWords[log]), at: Layout.logFactsAt + 4 * log + 1)
+      memory.set(relaxed: lap - 1, at: Layout.logFactsAt + 4 * log + 2)
+    }
   }
 }

@@ -5,14 +5,25 @@ import Memory
 ///
 /// Word `position & mask` of the log is where a position lies: each lap starts at a multiple of a power of two that is
 /// no smaller than the log, and skips what the log lacks. (`position % size` would cost a reader a division.)
-/// 46 bits wrap after 2^49 bytes written, or some weeks of a saturated link, and then nothing happens: every slot of the index points
-/// between tail and head, for eviction clears the slot, so a difference taken in 46 bits is exact.
+/// 46 bits wrap after 2^49 bytes written (five days of answers at 10 Gbit/s), and then nothing happens: every slot of
+/// the index points between tail and head, for eviction clears the slot, so a difference taken in 46 bits is exact.
 package struct Log: BitwiseCopyable, Sendable {
   package let words: Words
   let mask: UInt64
   /// The header page's lines of cursors.
   let cursors: Words
   package let name: LogName
+
+  /// The facts come from the header page, whose line of them stays in every reader's cache. (As an array in the reader
+  /// they cost it more: the compiler copies an InlineArray to index it.)
+  init(_ memory: Words, _ name: LogName) {
+    let facts = Layout.logFactsAt &+ 4 &* name.index
+    words = memory.slice(
+      Int(truncatingIfNeeded: memory.relaxed(facts)), Int(truncatingIfNeeded: memory.relaxed(facts &+ 1)))
+    mask = memory.relaxed(facts &+ 2)
+    cursors = memory.slice(Layout.tailsAt, 16)
+    self.name = name
+  }
 
   /// First position of the live part. Readers look at it after they copied.
   package var tail: UInt64 { cursors.relaxed(name.index) }

@@ -50,7 +50,7 @@ extension Segment {
     log.set(tail: log.after(tail, shape.words))
   }
 
-  /// The slot and header of what lies at a position, if the index still points there: else it is a gap, or was replaced.
+  /// The slot and header of what lies at a position, if the index still points there: else it is a gap or was replaced.
   private func live(_ log: Log, _ position: UInt64, _ shape: EntryShape) -> (at: Int, header: EntryHeader)? {
     if shape.isGap { return nil }
     let header = EntryHeader(log.words, at: log.at(position))

@@ -1,9 +1,9 @@
 public import Memory
 
 extension Segment {
-  /// Stores an answer under a key, in place of what the key had. `image` is the message as the reader wants it back (at
-  /// most 65,535 bytes), `ttlOffsets` are UInt16s (at most 5,956, an even count of bytes), `now` is in milliseconds of a
-  /// clock that does not go back.
+  /// Stores an answer under a key, in place of what the key had. `image` is the message as the reader wants it back
+  /// (at most 65,535 bytes), `ttlOffsets` are UInt16s (at most 5,956, an even count of bytes), `now` is in milliseconds
+  /// of a clock that does not go back.
   ///
   /// Readers find the old answer or the new one: they come by the slot, and it changes in one store.
   public mutating func insert(
@@ -61,8 +61,8 @@ extension Segment {
     return nil
   }
 
-  /// Number of the slot that a new key may take in its bucket: a free one, one whose entry is spent, that of the coldest
-  /// denial, and for a success that of the coldest success.
+  /// Number of the slot that a new key may take in its bucket: a free one, one whose entry is spent, that of the
+  /// coldest denial, and for a success that of the coldest success.
   private func vacancy(_ key: Key, _ store: Store, _ now: UInt64) -> Int? {
     let first = index.bucket(key.hash)
     var best: Int? = nil

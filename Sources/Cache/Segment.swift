@@ -31,7 +31,7 @@ public struct Segment: ~Copyable, Sendable {
     ghosts = Ghosts(words: memory.slice(layout.ghostsAt, layout.ghostWords))
     self.region = region
     for at in 0..<4 {
-      let log = reader.logs[at]
+      let log = log(LogName(rawValue: UInt8(at)))
       let start = origin & ~log.mask
       log.set(tail: start)
       log.set(head: start)
@@ -41,5 +41,5 @@ public struct Segment: ~Copyable, Sendable {
   var index: Index { reader.index }
   var counters: Counters { reader.counters }
 
-  func log(_ name: LogName) -> Log { reader.logs[name.index] }
+  func log(_ name: LogName) -> Log { reader.log(name) }
 }

@@ -3,8 +3,8 @@ public import Memory
 /// The reading end of a segment: a plain value that any thread may hold as long as the segment's memory is there.
 /// Lookups take no lock and never wait for the writer.
 public struct SegmentReader: BitwiseCopyable, Sendable {
+  let memory: Words
   package let index: Index
-  package let logs: InlineArray<4, Log>
   let counters: Counters
   public let layout: Layout
 
@@ -19,16 +19,10 @@ public struct SegmentReader: BitwiseCopyable, Sendable {
     index = Index(
       slots: memory.slice(layout.indexAt, layout.slots), heat: memory.slice(layout.heatAt, layout.slots / 8).bytes)
     counters = Counters(words: memory.slice(Layout.countersAt, layout.zones * Counters.wordsPerZone))
-    let cursors = memory.slice(Layout.tailsAt, 16)
-    logs = InlineArray { at in
-      let size = layout.logWords[at]
-      var lap: UInt64 = 1
-      while lap < UInt64(size) { lap *= 2 }
-      return Log(
-        words: memory.slice(layout.logAt(at), size), mask: lap - 1, cursors: cursors, name: LogName(rawValue: UInt8(at))
-      )
-    }
+    self.memory = memory
   }
+
+  package func log(_ name: LogName) -> Log { Log(memory, name) }
 
   /// The answer stored under a key, fresh or expired, copied to `scratch`; nil is a miss. `now` is in milliseconds of
   /// the clock that `insert` is given.
@@ -63,7 +57,7 @@ public struct SegmentReader: BitwiseCopyable, Sendable {
   /// the tail has been looked at, everything read may be garbage, and only bounds of our own are relied on.
   @inline(__always)
   private func read(_ slot: Slot, _ key: Key, to scratch: Words) -> EntryHeader? {
-    let log = logs[slot.log.index]
+    let log = log(slot.log)
     let at = log.at(slot.position)
     // A slot's position is the writer's word for it, except that it may be empty by now.
     guard !slot.isEmpty, at &+ EntryHeader.words <= log.words.count else { return nil }

@@ -27,11 +27,11 @@ package struct Slot: Equatable {
   package static func tag(of hash: UInt64) -> UInt64 { max(hash >> 48, 1) }
 }
 
-/// Which of the four logs: bit 0 is the store, bit 1 tells main from probation.
+/// Which of the four logs, 0...3: bit 0 is the store, bit 1 tells main from probation.
 package struct LogName: BitwiseCopyable, Equatable, Sendable {
   let rawValue: UInt8
 
-  init(rawValue: UInt8) { self.rawValue = rawValue }
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
 
   package static func probation(_ store: Store) -> LogName { LogName(rawValue: store.rawValue) }
   package static func main(_ store: Store) -> LogName { LogName(rawValue: store.rawValue | 2) }

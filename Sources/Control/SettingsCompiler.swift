@@ -82,8 +82,9 @@ extension Settings {
   }
 
   private mutating func add(_ block: ServerBlock) throws(CompileError) -> Int {
-    if let location = block.whoami {
-      throw CompileError(location: location, message: "directive 'whoami' is not supported by this version of ringlet")
+    for (directive, location) in block.directives where !directive.isServed {
+      throw CompileError(
+        location: location, message: "directive '\(directive.rawValue)' is not supported by this version of ringlet")
     }
     var chain = Chain()
     chain.label = block.zones.map(\.text).joined(separator: ",")
@@ -134,6 +135,30 @@ extension Settings {
 
   /// Room for a few of the largest answers.
   private static let minimumStore = 512 << 10
+}
+
+extension Directive {
+  /// Whether the engine does what it says; the rest are read, checked, and refused.
+  var isServed: Bool {
+    switch self {
+    case .bind, .cache, .debug, .errors, .forward, .health, .log, .loop, .prometheus, .reload: true
+    default: false
+    }
+  }
+}
+
+extension ServerBlock {
+  /// Those present, each with a place to name in an error.
+  fileprivate var directives: [(Directive, SourceLocation)] {
+    var found: [(Directive, SourceLocation?)] = [
+      (.bufsize, bufsize?.location), (.dns64, dns64?.location), (.hosts, hosts?.location),
+      (.loadbalance, loadbalance?.location), (.metadata, metadata), (.pprof, pprof?.location),
+      (.rewrite, rewrite.first?.location), (.template, template.first?.location), (.timeouts, timeouts?.location),
+      (.trace, trace?.location), (.whoami, whoami),
+    ]
+    found.removeAll { $0.1 == nil }
+    return found.map { ($0.0, $0.1!) }
+  }
 }
 
 extension Settings.Cache {

@@ -12,7 +12,7 @@ public struct IPAddress: Hashable, Sendable {
   }
 
   /// `bytes` are 4 or 16.
-  init(bytes: [UInt8], scope: String?) {
+  public init(bytes: [UInt8], scope: String? = nil) {
     self.bytes = bytes
     self.scope = scope
   }
@@ -62,25 +62,27 @@ public struct IPAddress: Hashable, Sendable {
   private static func parseV6(_ text: ArraySlice<UInt8>) -> [UInt8]? {
     let colon = UInt8(ascii: ":")
     guard let gap = text.indices.dropLast().first(where: { text[$0] == colon && text[$0 + 1] == colon }) else {
-      guard let bytes = groups(text), bytes.count == 16 else { return nil }
+      guard let bytes = groups(text, mayEndInV4: true), bytes.count == 16 else { return nil }
       return bytes
     }
     // What follows the gap may hold no second one: `groups` refuses its empty group.
-    guard let head = groups(text[..<gap]), let tail = groups(text[(gap + 2)...]), head.count + tail.count <= 14 else {
+    guard let head = groups(text[..<gap], mayEndInV4: false),
+      let tail = groups(text[(gap + 2)...], mayEndInV4: true), head.count + tail.count <= 14
+    else {
       return nil
     }
     return head + [UInt8](repeating: 0, count: 16 - head.count - tail.count) + tail
   }
 
-  /// Groups of up to four hexadecimal digits between colons; the last may be an IPv4 address.
-  private static func groups(_ text: ArraySlice<UInt8>) -> [UInt8]? {
+  /// Groups of up to four hexadecimal digits between colons; at the address's end the last may be an IPv4 address.
+  private static func groups(_ text: ArraySlice<UInt8>, mayEndInV4: Bool) -> [UInt8]? {
     if text.isEmpty { return [] }
     let parts = text.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
     if parts.count > 8 { return nil }
     var bytes: [UInt8] = []
     for (index, part) in parts.enumerated() {
       if part.contains(UInt8(ascii: ".")) {
-        guard index == parts.count - 1, let v4 = parseV4(part) else { return nil }
+        guard mayEndInV4, index == parts.count - 1, let v4 = parseV4(part) else { return nil }
         bytes += v4
         continue
       }

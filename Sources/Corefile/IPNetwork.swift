@@ -4,6 +4,12 @@ public struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
   /// 0...32 or 0...128.
   public let length: Int
 
+  /// `address` has no bits after the first `length`.
+  init(address: IPAddress, length: Int) {
+    self.address = address
+    self.length = length
+  }
+
   /// `address/length`; bits after the prefix are cleared.
   public init?(_ text: some StringProtocol) {
     let whole = Substring(text)

@@ -39,7 +39,7 @@ struct Lexer {
       switch state {
       case .text:
         if scalar == "\r" { continue }
-        if scalar == "#" || scalar.properties.isWhitespace {
+        if scalar == "#" || isSpace(scalar) {
           if !word.isEmpty { try endWord(isQuoted: false) }
           if scalar == "#" { state = .comment }
         } else {
@@ -81,4 +81,9 @@ struct Lexer {
       Token(text: text, kind: kind, startsLine: wordLine > lastLine, isQuoted: isQuoted, location: location))
     lastLine = line
   }
+}
+
+/// Unicode's White_Space, as Go's lexer has it; ASCII does without the look-up.
+func isSpace(_ scalar: Unicode.Scalar) -> Bool {
+  scalar.isASCII ? scalar == " " || (9...13).contains(scalar.value) : scalar.properties.isWhitespace
 }

@@ -11,6 +11,8 @@ enum Limits {
   static let importDepth = 32
   /// Zones of all keys and arguments, each zone of a network counted.
   static let zones = 1 << 16
-  /// Listen addresses of one block; keys times addresses are compared for doubles.
+  /// Keys times listen addresses, of all blocks: what is compared to find doubles.
+  static let listeners = 1 << 16
+  /// Listen addresses of one block.
   static let bindAddresses = 64
 }

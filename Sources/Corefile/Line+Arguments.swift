@@ -47,3 +47,29 @@ extension Line {
     return address
   }
 }
+
+extension Line {
+  func recordType(_ token: Token) throws(CorefileError) -> RecordType {
+    guard let type = RecordType(name: token.text) else { throw failure("invalid type \"\(token.text)\"", at: token) }
+    return type
+  }
+
+  func recordClass(_ token: Token) throws(CorefileError) -> RecordClass {
+    guard let found = RecordClass(name: token.text) else { throw failure("invalid class \"\(token.text)\"", at: token) }
+    return found
+  }
+
+  func responseCode(_ token: Token) throws(CorefileError) -> ResponseCode {
+    guard let code = ResponseCode(name: token.text) else {
+      throw failure("\(token.text) is not a valid rcode", at: token)
+    }
+    return code
+  }
+
+  /// A regular expression in RE2 syntax, held to CoreDNS's length; it is compiled elsewhere.
+  func pattern(_ token: Token) throws(CorefileError) -> String {
+    let length = token.text.utf8.count
+    if length > 10_000 { throw failure("regex pattern too long: \(length) > 10000", at: token) }
+    return token.text
+  }
+}

@@ -11,6 +11,9 @@ func requireDistinctListeners(_ blocks: [ServerBlock]) throws(CorefileError) {
   var isBound: [ServerKey: Bool] = [:]
   for block in blocks {
     let addresses: [BindAddress?] = block.bindAddresses.isEmpty ? [nil] : block.bindAddresses
+    if seen.count + block.keys.count * addresses.count > Limits.listeners {
+      throw .grammar("configuration too large: more than \(Limits.listeners) listeners", at: block.location)
+    }
     for key in block.keys {
       for address in addresses {
         let suffix = address.map { " on \($0)" } ?? ""

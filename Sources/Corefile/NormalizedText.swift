@@ -22,7 +22,7 @@ extension ParsedBlock {
   private func quoted(_ word: String) -> String {
     let isBare =
       !word.isEmpty && word != "{" && word != "}" && word != "import"
-      && word.unicodeScalars.allSatisfy { $0 != "\"" && $0 != "#" && !$0.properties.isWhitespace }
+      && word.unicodeScalars.allSatisfy { $0 != "\"" && $0 != "#" && !isSpace($0) }
     if isBare { return word }
     var text = "\""
     for scalar in word.unicodeScalars {

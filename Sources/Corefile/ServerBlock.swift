@@ -5,16 +5,29 @@ public struct ServerBlock: Hashable, Sendable {
   /// At least one.
   public var keys: [ServerKey]
   public var bind: [BindDirective] = []
+  public var bufsize: BufsizeDirective?
   public var cache: CacheDirective?
+  public var debug: SourceLocation?
+  public var dns64: DNS64Directive?
   public var errors: ErrorsDirective?
   /// In order: a query goes to the first whose zone and exceptions fit.
   public var forward: [ForwardDirective] = []
   public var health: HealthDirective?
+  public var hosts: HostsDirective?
+  public var loadbalance: LoadbalanceDirective?
   /// In order: the first whose names fit decides.
   public var log: [LogDirective] = []
   public var loop: SourceLocation?
+  public var metadata: SourceLocation?
+  public var pprof: PprofDirective?
   public var prometheus: PrometheusDirective?
   public var reload: ReloadDirective?
+  /// Applied to a query in order, to its answer in reverse.
+  public var rewrite: [RewriteDirective] = []
+  /// In order: the first that is not for another zone, class or type answers or falls through.
+  public var template: [TemplateDirective] = []
+  public var timeouts: TimeoutsDirective?
+  public var trace: TraceDirective?
   public var whoami: SourceLocation?
 
   public init(location: SourceLocation, keys: [ServerKey]) {
@@ -46,16 +59,30 @@ extension ServerBlock {
     guard let directive = Directive(rawValue: line.directive) else { return }
     switch directive {
     case .bind: bind.append(try BindDirective(statement))
+    case .bufsize: bufsize = try BufsizeDirective(statement)
     case .cache: try once(&cache, line, try CacheDirective(statement, zones: zones, session: session))
+    case .debug: debug = try mark(statement)
+    case .dns64: dns64 = try DNS64Directive(statement)
     case .errors: try once(&errors, line, try ErrorsDirective(statement))
     case .forward: forward.append(try ForwardDirective(statement, session: session))
     case .health: try HealthDirective.add(statement, to: &health)
+    case .hosts: try once(&hosts, line, try HostsDirective(statement, zones: zones, session: session))
+    case .loadbalance: loadbalance = try LoadbalanceDirective(statement)
     case .log: log.append(try LogDirective(statement))
     case .loop: try once(&loop, line, try mark(statement))
+    case .metadata:
+      _ = try line.zones(line.arguments, session: session)
+      try statement.requireNoBody()
+      metadata = statement.location
+    case .pprof: try once(&pprof, line, try PprofDirective(statement))
     case .prometheus: try once(&prometheus, line, try PrometheusDirective(statement))
     case .reload: try once(&reload, line, try ReloadDirective(statement))
+    case .rewrite: rewrite.append(try RewriteDirective(statement))
+    case .template: template.append(try TemplateDirective(statement, zones: zones, session: session))
+    case .timeouts: timeouts = try TimeoutsDirective(statement)
+    case .trace: trace = try TraceDirective(statement)
     case .whoami: whoami = try mark(statement)
-    default:
+    case .dnstap:
       throw CorefileError(
         "directive '\(line.directive)' is not supported by this version of ringlet", at: line.location,
         directive: line.directive)

@@ -40,8 +40,18 @@ public struct ZoneName: Hashable, Sendable, CustomStringConvertible {
     self.init(wire: wire)
   }
 
-  /// `wire` is known to be valid and folded.
-  init(wire: [UInt8]) {
+  /// Whether `name` is this zone's or below it, on label borders.
+  public func contains(_ name: ZoneName) -> Bool {
+    var at = 0
+    while name.wire.count - at >= wire.count {
+      if name.wire[at...].elementsEqual(wire) { return true }
+      at += Int(name.wire[at]) + 1
+    }
+    return false
+  }
+
+  /// `wire` is known to be valid, without pointers, and folded.
+  public init(wire: [UInt8]) {
     self.wire = wire
     text = ZoneName.presentation(wire)
   }

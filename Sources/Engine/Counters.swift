@@ -110,6 +110,8 @@ public struct Counters: Sendable {
     case datagrams, replies, streams, streamsRefused
     /// Datagrams that are no query: too short, a response, larger than a buffer.
     case ignored
+    /// Messages answered with FORMERR, NOTIMP or BADVERS: like CoreDNS's, the series per zone do not count them.
+    case malformed
     /// Queries that got no answer, by reason.
     case droppedNoSlot, droppedClientGone, eventsLost
     /// Questions that got SERVFAIL for want of room.
@@ -117,6 +119,8 @@ public struct Counters: Sendable {
     case joined, timeouts, concurrencyRejects
     case buffersExhausted
     case insertsRefused
+    /// Questions that wait for an upstream now.
+    case pending
   }
 
   static func bytes(_ settings: Settings) -> Int {
@@ -150,6 +154,10 @@ public struct Counters: Sendable {
 
   @inline(__always) func add(_ word: Shard, _ amount: Int = 1) {
     memory.count((shardStart &+ word.rawValue) &* 8, by: UInt64(amount))
+  }
+
+  @inline(__always) func set(_ word: Shard, _ value: Int) {
+    memory.storeRelaxed(UInt64(value), at: (shardStart &+ word.rawValue) &* 8)
   }
 
   @inline(__always) func add(listener: Int, zone: Int, _ word: Int) {

@@ -22,6 +22,8 @@ public struct Event: BitwiseCopyable, Sendable {
   public var queryFlags: UInt16 = 0
   public var replyFlags: UInt16 = 0
   public var rcode: UInt16 = 0
+  /// The reply has records in its answer section.
+  public var hasAnswer = false
   public var type: UInt16 = 0
   public var recordClass: UInt16 = 0
   public var dnssecOK = false

@@ -37,6 +37,11 @@ public struct Peer: BitwiseCopyable, Sendable {
   /// Writes the socket address to the front of `out` and the packet info to its offset 32.
   public func write(to out: Bytes) { out.store(words, at: 0) }
 
+  /// The socket address as it lies in memory: family, port, address (ip(7), ipv6(7)).
+  public var octets: [UInt8] {
+    [words.0, words.1, words.2, words.3].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }
+  }
+
   /// AF_INET6, and not an IPv4 address in it.
   public var isIPv6: Bool {
     words.0 & 0xFF == 10 && !(words.1 == 0 && words.2 & 0xFFFF_FFFF == 0xFFFF_0000)

@@ -31,7 +31,9 @@ public struct Token: Equatable, Sendable {
   }
 
   @inline(__always) public init(_ operation: Operation, index: Int, generation: UInt32 = 0) {
-    raw = UInt64(operation.rawValue) << 56 | UInt64(generation & 0xFF_FFFF) << 32 | UInt64(UInt32(truncatingIfNeeded: index))
+    raw =
+      UInt64(operation.rawValue) << 56 | UInt64(generation & 0xFF_FFFF) << 32
+      | UInt64(UInt32(truncatingIfNeeded: index))
   }
 
   @inline(__always) public init(raw: UInt64) { self.raw = raw }

@@ -98,7 +98,7 @@ extension Shard where R: ~Copyable {
         let length = build(&self, waiter, query, message, Reply.maxStream, options)
         answered(waiter, query, name, q.zone, message, length)
         deliver(message.slice(0, length), to: waiter.origin)
-      } else if let slot = datagrams.take(0) {
+      } else if let slot = datagrams.take(-1) {
         let buffer = datagramMemory.bytes.slice(slot &* ShardLimits.datagramSize, ShardLimits.datagramSize)
         let message = buffer.from(sendHeadroom)
         Self.writeQuestion(to: message, query, name, waiter.spelling)

@@ -24,6 +24,7 @@ extension Shard where R: ~Copyable {
     event.replySize = reply
     event.replyFlags = message.flags
     event.rcode = message.flags & Header.rcodeMask
+    event.hasAnswer = message.answerCount > 0
     event.duration = duration
     push(event, name)
   }

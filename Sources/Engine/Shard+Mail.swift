@@ -34,7 +34,7 @@ extension Shard where R: ~Copyable {
     guard length > 0 else { return }
     if origin.isStream {
       deliver(buffer.slice(0, length), to: origin)
-    } else if let slot = datagrams.take(0) {
+    } else if let slot = datagrams.take(-1) {
       let out = datagramMemory.bytes.slice(slot &* ShardLimits.datagramSize, ShardLimits.datagramSize)
       out.copy(buffer.slice(0, length), at: sendHeadroom)
       counters.add(.replies)

@@ -17,16 +17,14 @@ extension Shard where R: ~Copyable {
   /// A datagram, or the end of a listener's multishot receive.
   @inline(__always) mutating func received(_ completion: Completion) {
     let listener = completion.token.index
-    if !completion.more {
-      if completion.result < 0 { counters.add(.buffersExhausted) }
-      ring.receive(on: listener)
-    }
+    if !completion.more { rearm(listener, failed: completion.result < 0) }
     guard let datagram = ring.datagram(completion, on: listener) else { return }
     counters.add(.datagrams)
     // A message cut by the buffer's end is not the one that was sent.
     guard !datagram.truncated else {
       counters.add(.ignored)
       ring.release(completion.buffer)
+      hasBuffers = true
       return
     }
     let source = Source(listener: listener, stream: -1, address: datagram.sender, local: datagram.local)
@@ -36,6 +34,25 @@ extension Shard where R: ~Copyable {
       ring.reply(with: completion.buffer, length: length, on: listener)
     } else {
       ring.release(completion.buffer)
+      hasBuffers = true
+    }
+  }
+
+  /// Receives on. With no buffer left it waits for one to come back, or for the next tick: the kernel keeps datagrams
+  /// meanwhile.
+  private mutating func rearm(_ listener: Int, failed: Bool) {
+    guard failed else { return ring.receive(on: listener) }
+    counters.add(.buffersExhausted)
+    receivePauses.append(listener, to: &pausedReceives)
+    tickAt = min(tickAt, now &+ ShardLimits.tick)
+  }
+
+  mutating func resumeReceives() {
+    hasBuffers = false
+    while pausedReceives.first >= 0 {
+      let listener = pausedReceives.first
+      receivePauses.remove(listener, from: &pausedReceives)
+      ring.receive(on: listener)
     }
   }
 
@@ -52,7 +69,7 @@ extension Shard where R: ~Copyable {
       counters.add(.ignored)
       return 0
     case .bareError(let rcode):
-      count(source, zone: counters.dropped, type: 0, rcode: rcode, dnssecOK: false, length, Header.length)
+      counters.add(.malformed)
       return Reply.bareError(to: buffer, rcode: rcode)
     case .error(let query, let rcode):
       return refuse(buffer, length, query, rcode, source)
@@ -115,8 +132,12 @@ extension Shard where R: ~Copyable {
     let reply = Reply.error(
       to: buffer, query: query, rcode: rcode,
       options: rcode == Rcode.badVers ? options.bytes.slice(0, 0) : echoedOptions(buffer, query))
-    count(
-      source, zone: counters.dropped, type: query.type, rcode: rcode, dnssecOK: query.dnssecOK, length, reply)
+    if rcode == Rcode.badVers {
+      counters.add(.malformed)
+    } else {
+      count(
+        source, zone: counters.dropped, type: query.type, rcode: rcode, dnssecOK: query.dnssecOK, length, reply)
+    }
     return reply
   }
 }

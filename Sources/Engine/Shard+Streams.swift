@@ -6,7 +6,7 @@ extension Shard where R: ~Copyable {
   /// A client connected, or a listener's multishot accept ended.
   mutating func accepted(_ completion: Completion) {
     let listener = completion.token.index
-    if !completion.more { ring.accept(on: listener) }
+    if !completion.more { rearmAccept(listener, failed: completion.result < 0) }
     guard completion.result >= 0 else { return }
     if streams.count == Stream.Limits.count { evictStream() }
     generation &+= 1
@@ -21,6 +21,21 @@ extension Shard where R: ~Copyable {
     counters.add(.streams)
     tickAt = min(tickAt, now &+ ShardLimits.tick)
     readStream(index)
+  }
+
+  /// Accepts on. Out of descriptors, it would fail again at once: it waits for the next tick.
+  private mutating func rearmAccept(_ listener: Int, failed: Bool) {
+    guard failed else { return ring.accept(on: listener) }
+    acceptPauses.append(listener, to: &pausedAccepts)
+    tickAt = min(tickAt, now &+ ShardLimits.tick)
+  }
+
+  mutating func resumeAccepts() {
+    while pausedAccepts.first >= 0 {
+      let listener = pausedAccepts.first
+      acceptPauses.remove(listener, from: &pausedAccepts)
+      ring.accept(on: listener)
+    }
   }
 
   /// Makes room for a new client: the one whose deadline is nearest has done least with its place.

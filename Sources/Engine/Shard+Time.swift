@@ -4,9 +4,11 @@ import Wire
 
 extension Shard where R: ~Copyable {
   /// Nanoseconds until something may be due; nil: nothing can become due by time alone.
-  func timeout() -> UInt64? {
+  package func timeout() -> UInt64? {
     if toWake & 1 << UInt64(index) != 0 { return 0 }
-    let isWaiting = questions.count > 0 || streams.count > 0 || pool.connections.count > 0
+    let isWaiting =
+      questions.count > 0 || streams.count > 0 || pool.connections.count > 0 || pausedReceives.count > 0
+      || pausedAccepts.count > 0
     guard isWaiting else { return nil }
     let now = self.now
     return tickAt > now ? tickAt &- now : 0
@@ -31,6 +33,8 @@ extension Shard where R: ~Copyable {
     }
     dispatchWaiting()
     checkStreams()
+    resumeReceives()
+    resumeAccepts()
   }
 
   private mutating func check(_ connection: Int) {

@@ -107,13 +107,24 @@ extension Shard where R: ~Copyable {
   }
 
   private mutating func sendDatagram(_ question: Int, on connection: Int) -> Bool {
-    guard let slot = datagrams.take(0) else { return false }
+    guard let slot = datagrams.take(connection) else { return false }
     let id = pool.ask(question, on: connection, questions: &questions, now: now, random: ring.random())
     let buffer = datagramMemory.bytes.slice(slot &* ShardLimits.datagramSize, ShardLimits.datagramSize)
     let length = write(question, id, to: buffer)
+    links[connection].operations &+= 1
     ring.write(
       links[connection].handle, from: buffer.slice(0, length), token: Token(.upstreamSend, index: slot))
     return true
+  }
+
+  /// A question went out by datagram. Until then its socket's number must not be another's.
+  mutating func datagramSent(_ completion: Completion) {
+    let connection = datagrams[completion.token.index]
+    datagrams.give(completion.token.index)
+    links[connection].operations &-= 1
+    if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
+    // What ICMP said of an earlier datagram is told once, to whichever operation comes next.
+    if completion.result < 0 { lose(connection, failed: true) }
   }
 
   /// The message that asks: RD, AD (RFC 6840 §5.7), CD as the clients have it; an OPT for DO, or for room over UDP.
@@ -250,9 +261,9 @@ extension Shard where R: ~Copyable {
     let q = questions[question]
     let upstream = pool.connections[connection].upstream
     if message.questionCount == 0, isStream, message.count == Header.length,
-      message.flags & Header.rcodeMask != Rcode.noError
+      [Rcode.formErr, Rcode.servFail, Rcode.notImp, Rcode.refused].contains(message.flags & Header.rcodeMask)
     {
-      // A bare error: all that some servers say.
+      // A bare error: all that some servers say. It says nothing of the name, so NOERROR and NXDOMAIN need a question.
       settle(question, failing: message.flags & Header.rcodeMask, cause: .none)
       return true
     }
@@ -307,10 +318,13 @@ extension Shard where R: ~Copyable {
   /// Gives up a connection; its questions go elsewhere.
   mutating func lose(_ connection: Int, failed: Bool) {
     let upstream = pool.connections[connection].upstream
+    let wasConnecting = pool.connections[connection].state == .connecting
     pool.close(connection, failed: failed, now: now)
     counters.setUp(upstream: upstream, !pool.upstream(upstream).failing)
     while let question = pool.oldest(on: connection) {
       pool.withdraw(question, questions: &questions)
+      // What never left was not sent: it may wait for the upstream's return as long as its deadline allows.
+      if wasConnecting { pool.unsend(question, questions: &questions) }
       retry(question)
     }
     if links[connection].operations > 0 { ring.cancel(links[connection].handle) }

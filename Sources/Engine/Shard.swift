@@ -53,8 +53,17 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   var markedStreams = IndexList()
   var generation: UInt32 = 0
 
-  var datagrams: Slab<UInt8>
+  /// Of each datagram on its way: the upstream connection it goes out on, or -1.
+  var datagrams: Slab<Int>
   let datagramMemory: Region
+
+  /// Listeners whose multishot failed, and would fail again if it were armed again at once.
+  let receivePauses: Links
+  var pausedReceives = IndexList()
+  let acceptPauses: Links
+  var pausedAccepts = IndexList()
+  /// Receive buffers came back in this turn.
+  var hasBuffers = false
 
   /// Nanoseconds: the clock as read at this turn's start.
   var now: UInt64 = 0
@@ -99,11 +108,13 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     marks = Links(capacity: connections)
     streams = Slab(capacity: Stream.Limits.count)
     streamInput = Region(size: Stream.Limits.count * Stream.Limits.input)
-    streamOutputs = Slab(capacity: Stream.Limits.outputs)
-    streamOutput = Region(size: Stream.Limits.outputs * Stream.Limits.output)
+    streamOutputs = Slab(capacity: Stream.Limits.count)
+    streamOutput = Region(size: Stream.Limits.count * Stream.Limits.output)
     streamMarks = Links(capacity: Stream.Limits.count)
     datagrams = Slab(capacity: ShardLimits.datagrams)
     datagramMemory = Region(size: ShardLimits.datagrams * ShardLimits.datagramSize)
+    receivePauses = Links(capacity: max(1, fabric.settings.listeners.count))
+    acceptPauses = Links(capacity: max(1, fabric.settings.listeners.count))
     for upstream in fabric.settings.upstreams.indices { counters.setUp(upstream: upstream, true) }
     for listener in fabric.settings.listeners.indices {
       self.ring.receive(on: listener)
@@ -122,6 +133,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
       i &+= 1
     }
     if now >= tickAt { tick() }
+    if hasBuffers { resumeReceives() }
     flush()
   }
 
@@ -135,10 +147,10 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     case .connect: connected(completion)
     case .upstreamRead: upstreamRead(completion)
     case .upstreamWrite: upstreamWritten(completion)
-    case .upstreamSend:
-      datagrams.give(completion.token.index)
+    case .upstreamSend: datagramSent(completion)
     case .mail: collectMail()
-    case .none: break
+    // A reply left, so its buffer is back; or nothing of interest.
+    case .none: hasBuffers = true
     }
   }
 
@@ -146,6 +158,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   private mutating func flush() {
     flushLinks()
     flushStreams()
+    counters.set(.pending, questions.count)
     while toWake != 0 {
       let other = toWake.trailingZeroBitCount
       toWake &= toWake &- 1

@@ -26,12 +26,10 @@ struct Stream: BitwiseCopyable {
 
   enum Limits {
     /// Streams of one shard. One more takes the place of the one whose deadline is nearest.
-    static let count = 1024
-    /// Streams of one shard with unwritten output.
-    static let outputs = 64
+    static let count = 512
     /// Octets of a framed query.
     static let input = 4096
-    static let output = 128 << 10
+    static let output = 68 << 10
     /// No more of a stream's queries are read while this many wait, or this much is unwritten.
     static let outstanding = 32
     static let unwritten = 60 << 10

@@ -104,6 +104,8 @@
       if word(i) != other.word(i) { return false }
       i &+= 8
     }
+    // The rest at once, with some of the last word again.
+    if count >= 8 { return word(count &- 8) == other.word(count &- 8) }
     while i < count {
       if self[i] != other[i] { return false }
       i &+= 1

@@ -15,6 +15,11 @@ import CAtomics
     count = bytes.count >> 3
   }
 
+  @inlinable @unsafe init(base: UnsafeMutablePointer<UInt64>, count: Int) {
+    unsafe self.base = base
+    self.count = count
+  }
+
   /// The same memory as bytes, for what no other thread is writing at the time.
   @inlinable public var bytes: Bytes { unsafe Bytes(base: UnsafeMutableRawPointer(base), count: count &* 8) }
 
@@ -51,7 +56,7 @@ import CAtomics
   /// The part from `from` on, `length` words long.
   @inlinable @inline(__always) public func slice(_ from: Int, _ length: Int) -> Words {
     check(from, length)
-    return unsafe Words(Bytes(base: UnsafeMutableRawPointer(base + from), count: length &* 8))
+    return unsafe Words(base: base + from, count: length)
   }
 
   /// Copies these words, which another thread may be overwriting, to `to` on, which only the caller uses.

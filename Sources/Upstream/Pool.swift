@@ -9,7 +9,7 @@ public struct Pool: ~Copyable {
   public enum Limits {
     /// Connections to one upstream from one shard.
     public static let tcpConnections = 4
-    public static let udpSockets = 16
+    public static let udpSockets = 64
     /// Questions after which a UDP socket gives way to one with another port (RFC 5452 §9.2).
     public static let udpUses = 64
     /// Questions outstanding on one connection: entries of its id table.
@@ -120,7 +120,8 @@ public struct Pool: ~Copyable {
     _ question: Int, on connection: Int, questions: inout Questions, now: UInt64, random: UInt64
   ) -> UInt16 {
     withdraw(question, questions: &questions)
-    var id = connections[connection].transport == .tcp
+    var id =
+      connections[connection].transport == .tcp
       ? connections[connection].nextID : UInt16(truncatingIfNeeded: random)
     var tries = 0
     while tries < Limits.outstanding, isHeld(connection, id, questions: questions) {
@@ -172,6 +173,9 @@ public struct Pool: ~Copyable {
     }
     questions[question].connection = Question.unsent
   }
+
+  /// Takes back the count of a send that never reached the wire.
+  public func unsend(_ question: Int, questions: inout Questions) { questions[question].sends &-= 1 }
 
   /// Puts a question aside until a connection can take it.
   public mutating func wait(_ question: Int, questions: inout Questions) {

@@ -2,7 +2,8 @@ import CUring
 import Engine
 import Glibc
 
-/// Starts the thread of one shard, which runs it on a live ring until the process ends.
+/// Starts the thread of one shard, which runs it on a live ring until the process ends; returns when the ring is there,
+/// or throws what the kernel refused.
 public func startShard(
   index: Int, fabric: Fabric, listeners: consuming Listeners, directory: RingDirectory
 ) throws(RingError) {
@@ -18,14 +19,24 @@ public func startShard(
     }, Unmanaged.passRetained(start).toOpaque())
   guard code == 0 else { throw RingError(step: "pthread_create", code: code) }
   pthread_detach(thread)
+  if let error = start.wait() { throw error }
 }
 
 /// What a shard's thread needs to start: the ring has to be made on the thread itself (IORING_SETUP_SINGLE_ISSUER).
-private final class ShardStart {
+private final class ShardStart: @unchecked Sendable {
   let index: Int
   let fabric: Fabric
   var listeners: Listeners?
   let directory: RingDirectory
+  /// Written by the thread before it signals, read by the starter after.
+  private var failure: RingError?
+  private let signal = EventSignal()
+
+  /// Waits for the thread's ring: nil, or why there is none.
+  func wait() -> RingError? {
+    signal.wait()
+    return failure
+  }
 
   init(index: Int, fabric: Fabric, listeners: consuming Listeners, directory: RingDirectory) {
     self.index = index
@@ -40,9 +51,11 @@ private final class ShardStart {
       let ring = try UringRing(
         index: index, listeners: listeners, settings: fabric.settings, directory: directory)
       var shard = Shard(index: index, fabric: fabric, ring: ring)
+      signal.signal()
       while true { shard.turn() }
     } catch {
-      fatalError("\(error)")
+      failure = error
+      signal.signal()
     }
   }
 }

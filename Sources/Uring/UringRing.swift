@@ -4,23 +4,20 @@ import Memory
 import Upstream
 
 /// What the live rings of all shards need of each other: ring descriptors, and the control thread's eventfd.
-public struct RingDirectory: Sendable {
-  private let memory: Bytes
-  public let events: Int32
+public final class RingDirectory: Sendable {
+  private let memory: Region
+  let events: EventSignal
 
-  public static func size(shards: Int) -> Int { shards * 8 }
-
-  /// Over zeroed memory of `size(shards:)` bytes that outlives all rings.
-  public init(_ memory: Bytes, events: Int32) {
-    self.memory = memory
+  public init(shards: Int, events: EventSignal) {
+    memory = Region(size: shards * 8)
     self.events = events
   }
 
-  func publish(_ descriptor: Int32, shard: Int) { memory.storeRelease(UInt64(descriptor) + 1, at: shard * 8) }
+  func publish(_ descriptor: Int32, shard: Int) { memory.bytes.storeRelease(UInt64(descriptor) + 1, at: shard * 8) }
 
   /// The shard's ring, or nil while it is not there yet.
   func ring(of shard: Int) -> Int32? {
-    let value = memory.loadAcquire(shard * 8)
+    let value = memory.bytes.loadAcquire(shard * 8)
     return value == 0 ? nil : Int32(value - 1)
   }
 }
@@ -193,7 +190,7 @@ public struct RingDirectory: Sendable {
     }
   }
 
-  public mutating func signalEvents() { _ = eventfd_write(directory.events, 1) }
+  public mutating func signalEvents() { directory.events.signal() }
 }
 
 /// What the kernel refused while a ring was set up.

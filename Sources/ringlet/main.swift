@@ -1,21 +1,23 @@
 import Control
-import Corefile
-import Engine
 import Glibc
-import Memory
-import Uring
 
-let arguments = CommandLine.arguments
-func value(_ name: String) -> String? { arguments.firstIndex(of: name).map { arguments[$0 + 1] } }
-let file = value("-conf")!
-let shards = Int(value("--shards") ?? "1")!
-let configuration = try parse(Environment.process.contents(file)!, file: file, defaultPort: UInt16(value("-dns.port") ?? "53")!)
-let settings = try Settings(configuration, shards: shards, cacheBytes: 64 << 20)
-let fabric = Fabric(settings: settings, shards: shards, random: (.random(in: 0...(.max)), .random(in: 0...(.max)), .random(in: 0...(.max))))
-let region = Region(size: 4096)
-let directory = RingDirectory(region.bytes, events: 1)
-for index in 0..<shards {
-  let listeners = try Listeners(settings)
-  try startShard(index: index, fabric: fabric, listeners: listeners, directory: directory)
+/// Says why on standard error and ends the process.
+func refuse(_ message: String, _ status: Int32) -> Never {
+  let line = Array("\(message)\n".utf8)
+  // The array has as many bytes as it says. Where standard error is closed there is nobody to tell.
+  _ = unsafe write(STDERR_FILENO, line, line.count)
+  exit(status)
 }
-while true { sleep(1000) }
+
+do {
+  switch try Flags.parse(Array(CommandLine.arguments.dropFirst())) {
+  case .serve(let flags): try NodeCache(flags).run()
+  case .help(let text): print(text)
+  case .version: print(NodeCache.versionText)
+  case .plugins: print(NodeCache.plugins)
+  }
+} catch let refusal as Flags.Refusal {
+  refuse(refusal.message, refusal.status)
+} catch let fatal as NodeCache.Fatal {
+  refuse(fatal.message, fatal.status)
+}

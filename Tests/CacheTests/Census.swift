@@ -8,8 +8,7 @@ struct Census {
 
   init(_ reader: SegmentReader) {
     var counted: [[Int]] = Array(repeating: [0, 0], count: reader.layout.zones)
-    for at in 0..<4 {
-      let log = reader.logs[at]
+    for log in reader.logs {
       var position = log.tail
       while position != log.head {
         let shape = EntryShape(raw: log.words.relaxed(log.at(position)))
@@ -38,4 +37,8 @@ struct Census {
       }
     }
   }
+}
+
+extension SegmentReader {
+  var logs: [Log] { (0..<4).map { log(LogName(rawValue: UInt8($0))) } }
 }

@@ -8,7 +8,7 @@ import Testing
   static let size = (32 - 10) * 8
 
   func logs(_ bench: Bench) -> (probation: Log, main: Log) {
-    (bench.segment.reader.logs[0], bench.segment.reader.logs[2])
+    (bench.segment.reader.log(.probation(.success)), bench.segment.reader.log(.main(.success)))
   }
 
   func make() -> Bench { Bench(success: 512 * 80) }

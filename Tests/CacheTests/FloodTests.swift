@@ -9,8 +9,8 @@ import Testing
   static let names = 20_000
   static let layout = Layout(success: 1_300_000, denial: 1_300_000, entries: 10_000, zones: 1, secret: (1, 2))
 
-  /// `flood` stores of a new name follow each query. The figure is the share of queries answered fresh, in percent, after the first
-  /// half minute.
+  /// `flood` stores of a new name follow each query. The figure is the share of queries answered fresh, in percent,
+  /// after the first half minute.
   func hitRatio(flood: Int, of store: Store) -> Double {
     var segment = Segment(Self.layout)
     let reader = segment.reader

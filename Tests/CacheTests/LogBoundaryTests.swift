@@ -9,7 +9,7 @@ import Testing
   /// The probation log has 512 words here: 16 entries of 32 fill it to the last.
   @Test func entriesThatFillTheLogLeaveNoGap() {
     let bench = Bench(success: 512 * 80)
-    let log = bench.segment.reader.logs[0]
+    let log = bench.segment.reader.log(.probation(.success))
     #expect(log.words.count == 512)
     for number in 0..<64 {
       #expect(bench.insert(bench.namer.key(UInt64(number)), .success, size: Self.size(ofWords: 32)) == .inserted)
@@ -20,7 +20,7 @@ import Testing
 
   @Test(arguments: [31, 33]) func entriesThatDoNotFillTheLogLeaveAGap(words: Int) {
     let bench = Bench(success: 512 * 80)
-    let log = bench.segment.reader.logs[0]
+    let log = bench.segment.reader.log(.probation(.success))
     let fitting = 512 / words
     for number in 0..<fitting {
       bench.insert(bench.namer.key(UInt64(number)), .success, size: Self.size(ofWords: words))

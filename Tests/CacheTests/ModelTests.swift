@@ -38,7 +38,7 @@ import Testing
     beyond.fill(0xA5)
     var segment = Segment(layout, memory: region.bytes.slice(0, layout.size), origin: origin)
     let reader = segment.reader
-    let starts = (0..<4).map { reader.logs[$0].head }
+    let starts = reader.logs.map { $0.head }
     let scratch = Region(size: SegmentReader.scratchSize)
     let staging = Region(size: 2 * 65_536)
     let namer = Namer(hashMask: hashMask)
@@ -108,7 +108,7 @@ import Testing
     }
     #expect(added == entries + tally.evicted)
     for at in 0..<spare where beyond[at] != 0xA5 { Issue.record("byte \(at) beyond the segment was written") }
-    tally.laps = (0..<4).map { (reader.logs[$0].head &- starts[$0]) / UInt64(reader.logs[$0].words.count) }
+    tally.laps = zip(reader.logs, starts).map { ($0.head &- $1) / UInt64($0.words.count) }
     return tally
   }
 

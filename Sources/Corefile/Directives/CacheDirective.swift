@@ -9,6 +9,12 @@ public struct CacheDirective: Hashable, Sendable {
     public var minimumTTL: UInt32
     /// Zones whose answers are not stored here.
     public var disabledZones: [ZoneName] = []
+
+    public init(capacity: Int, maximumTTL: UInt32, minimumTTL: UInt32) {
+      self.capacity = capacity
+      self.maximumTTL = maximumTTL
+      self.minimumTTL = minimumTTL
+    }
   }
 
   /// Refresh of popular answers shortly before they expire.
@@ -18,6 +24,12 @@ public struct CacheDirective: Hashable, Sendable {
     public var window: TimeSpan
     /// Of the original TTL, 10...90: a refresh starts when no more than this remains.
     public var percentage: Int
+
+    public init(hits: Int, window: TimeSpan, percentage: Int) {
+      self.hits = hits
+      self.window = window
+      self.percentage = percentage
+    }
   }
 
   /// Use of expired answers.
@@ -31,6 +43,11 @@ public struct CacheDirective: Hashable, Sendable {
     /// Past expiry.
     public var limit: TimeSpan
     public var refresh: Refresh
+
+    public init(limit: TimeSpan, refresh: Refresh) {
+      self.limit = limit
+      self.refresh = refresh
+    }
   }
 
   public var location: SourceLocation

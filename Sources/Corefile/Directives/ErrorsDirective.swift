@@ -43,10 +43,7 @@ extension ErrorsDirective.Consolidation {
     try option.requireArguments(2...3, usage: "consolidate DURATION REGEXP [LEVEL]")
     let arguments = Array(option.arguments)
     window = try option.timeSpan(arguments[0])
-    pattern = arguments[1].text
-    if pattern.utf8.count > 10_000 {
-      throw option.failure("regex pattern too long: \(pattern.utf8.count) > 10000", at: arguments[1])
-    }
+    pattern = try option.pattern(arguments[1])
     level = .error
     if arguments.count > 2 {
       guard let wanted = LogLevel(rawValue: arguments[2].text) else {

@@ -63,12 +63,7 @@ extension ForwardDirective {
   private func responseCodes(_ option: Line) throws(CorefileError) -> [ResponseCode] {
     try option.requireArguments(1...Int.max, usage: "\(option.name.text) RCODES...")
     var codes: [ResponseCode] = []
-    for token in option.arguments {
-      guard let code = ResponseCode(name: token.text) else {
-        throw option.failure("\(token.text) is not a valid rcode", at: token)
-      }
-      codes.append(code)
-    }
+    for token in option.arguments { codes.append(try option.responseCode(token)) }
     return codes
   }
 }

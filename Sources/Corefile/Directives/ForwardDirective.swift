@@ -12,6 +12,8 @@ public struct ForwardDirective: Hashable, Sendable {
     public var recursionDesired = true
     /// Its NS records are asked for.
     public var domain = ZoneName.root
+
+    public init() {}
   }
 
   /// Files in PEM; those not given fall back to no client certificate and to the system's authorities.
@@ -19,6 +21,12 @@ public struct ForwardDirective: Hashable, Sendable {
     public var certificate: String?
     public var key: String?
     public var authorities: String?
+
+    public init(certificate: String? = nil, key: String? = nil, authorities: String? = nil) {
+      self.certificate = certificate
+      self.key = key
+      self.authorities = authorities
+    }
   }
 
   public var location: SourceLocation

@@ -1,0 +1,95 @@
+import Engine
+
+extension EngineMetrics {
+  func addUpstreams(to out: inout Exposition) {
+    for (index, upstream) in settings.upstreams.enumerated() {
+      addDurations(index, upstream.label, to: &out)
+      for (name, help, word) in [
+        (
+          "coredns_proxy_conn_cache_hits_total", "Counter of connection cache hits per upstream and protocol.",
+          Counters.Exchange.connectionHits
+        ),
+        (
+          "coredns_proxy_conn_cache_misses_total", "Counter of connection cache misses per upstream and protocol.",
+          Counters.Exchange.connectionMisses
+        ),
+      ] {
+        for transport in 0..<2 {
+          let count = total(index, word + transport)
+          guard count > 0 else { continue }
+          out.counter(
+            name, Double(count), help: help,
+            labels: ["proxy_name": "forward", "to": upstream.label, "proto": Self.transports[transport]])
+        }
+      }
+      let isUp = counters.contains { $0.read(upstream: index, Counters.Exchange.isUp) == 1 }
+      out.gauge(
+        "ringlet_upstream_up", isUp ? 1 : 0, help: "1 unless every shard holds the upstream for down.",
+        labels: ["to": upstream.label])
+    }
+    out.counter(
+      "coredns_forward_max_concurrent_rejects_total", Double(total(.concurrencyRejects)),
+      help: "Counter of the number of queries rejected because the concurrent queries were at maximum.")
+  }
+
+  private func addDurations(_ upstream: Int, _ label: String, to out: inout Exposition) {
+    for rcode in 0..<Counters.Exchange.rcodes {
+      let row = Counters.Exchange.durations + rcode * Counters.Exchange.durationWords
+      let counts = (0...Buckets.durations).map { total(upstream, row + $0) }
+      guard counts.contains(where: { $0 > 0 }) else { continue }
+      out.histogram(
+        "coredns_proxy_request_duration_seconds",
+        Histogram(
+          bounds: Histogram.timeBounds, counts: counts,
+          sum: Double(total(upstream, row + Buckets.durations + 1)) * 1e-9),
+        help: "Histogram of the time each request took.",
+        labels: ["proxy_name": "forward", "to": label, "rcode": rcodeLabel(rcode)])
+    }
+  }
+
+  private func total(_ upstream: Int, _ word: Int) -> UInt64 {
+    counters.reduce(0) { $0 &+ $1.read(upstream: upstream, word) }
+  }
+
+  private func total(_ word: Counters.Shard) -> UInt64 { counters.reduce(0) { $0 &+ $1.read(word) } }
+
+  /// What only Ringlet has, under `ringlet_`.
+  func addShards(to out: inout Exposition) {
+    for (shard, counters) in counters.enumerated() {
+      for (name, help, word) in [
+        ("ringlet_datagrams_total", "Datagrams received.", Counters.Shard.datagrams),
+        ("ringlet_replies_total", "Replies sent.", .replies),
+        ("ringlet_ignored_total", "Datagrams that are no query: too short, a response, over 2 KiB.", .ignored),
+        ("ringlet_malformed_total", "Messages answered with FORMERR, NOTIMP or BADVERS.", .malformed),
+        ("ringlet_streams_total", "TCP connections accepted.", .streams),
+        ("ringlet_joined_misses_total", "Queries that waited for a question another had asked.", .joined),
+        ("ringlet_timeouts_total", "Questions that got SERVFAIL for want of an answer.", .timeouts),
+        ("ringlet_receive_rearms_total", "Times that receiving stopped for want of buffers.", .buffersExhausted),
+      ] {
+        out.counter(
+          name, Double(counters.read(word)), help: help,
+          labels: ["shard": "\(shard)"])
+      }
+    }
+    for (shard, counters) in counters.enumerated() {
+      out.gauge(
+        "ringlet_pending_questions", Double(counters.read(.pending)), help: "Questions that wait for an upstream.",
+        labels: ["shard": "\(shard)"])
+    }
+    for (reason, word) in [
+      ("send_slots", Counters.Shard.droppedNoSlot), ("client_gone", .droppedClientGone),
+      ("questions", .refusedQuestions), ("mailbox", .refusedMail), ("streams", .streamsRefused),
+    ] {
+      out.counter(
+        "ringlet_dropped_total", Double(total(word)),
+        help: "Queries without an answer, or with SERVFAIL, for want of room.",
+        labels: ["reason": reason])
+    }
+    out.counter(
+      "ringlet_log_events_lost_total", Double(total(.eventsLost)),
+      help: "Log lines given up because the log could not keep up.")
+    out.counter(
+      "ringlet_cache_refused_total", Double(total(.insertsRefused)),
+      help: "Answers not kept: too large, or no room in their bucket.")
+  }
+}

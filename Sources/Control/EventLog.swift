@@ -1,0 +1,128 @@
+import Corefile
+import Engine
+import Glibc
+import Logging
+import Memory
+import Uring
+
+/// Writes what shards report: a line per query for the `log` directive, a line per failure for `errors`.
+///
+/// Shards push events and go on; a thread sleeps until one of them signals, then empties their queues.
+public final class EventLog: Sendable {
+  private struct Rule: Sendable {
+    let directive: LogDirective
+    let line: QueryLog
+  }
+
+  private let fabric: Fabric
+  /// By chain, which is a server block.
+  private let rules: [[Rule]]
+  private let output: LogWriter
+  private let errors: Logger
+  /// For shards, when they have pushed events.
+  let signal = EventSignal()
+
+  public init(_ fabric: Fabric, _ configuration: Configuration, _ log: ProcessLog) {
+    self.fabric = fabric
+    rules = configuration.blocks.map { $0.log.map { Rule(directive: $0, line: QueryLog($0.format)) } }
+    output = log.output
+    errors = log.logger("plugin/errors")
+  }
+
+  public func start() {
+    ControlThread.start { [self] in
+      while true {
+        signal.wait()
+        drain()
+      }
+    }
+  }
+
+  private func drain() {
+    for shard in 0..<fabric.shards {
+      let queue = fabric.eventQueue(shard)
+      while let message = queue.front() {
+        let (event, name) = Event.read(message)
+        switch event.kind {
+        case .query: write(query: event, name)
+        case .failure: write(failure: event, name)
+        }
+        queue.pop(message)
+      }
+    }
+  }
+
+  private func write(query event: Event, _ name: Bytes) {
+    let chain = fabric.settings.zones[event.zone].chain
+    let zone = ZoneName(name)
+    // The first rule whose names fit decides, whether its classes do or not.
+    guard let rule = rules[chain].first(where: { rule in rule.directive.names.contains { $0.contains(zone) } }),
+      rule.directive.classes.contains(.all) || rule.directive.classes.contains(Self.logClass(event))
+    else { return }
+    var fields = QueryLog.Fields()
+    (fields.remote, fields.port) = ("\(event.origin.peer.host)", event.origin.peer.port)
+    fields.id = event.id
+    fields.opcode = UInt8(event.queryFlags >> 11 & 0xF)
+    fields.type = RecordType(value: event.type).name
+    fields.class = classLabel(event.recordClass)
+    fields.name = zone.text
+    fields.proto = event.origin.isStream ? "tcp" : "udp"
+    fields.size = event.querySize
+    fields.dnssecOK = event.dnssecOK
+    fields.bufferSize = event.origin.isStream ? 65_535 : max(512, Int(event.udpSize))
+    fields.rcode = rcodeLabel(Int(event.rcode))
+    fields.responseFlags = event.replyFlags
+    fields.responseSize = event.replySize
+    fields.nanoseconds = event.duration
+    output.write(rule.line.line(fields))
+  }
+
+  /// NXDOMAIN and NODATA are denials; NODATA is not told apart here, for it has no code of its own.
+  private static func logClass(_ event: Event) -> LogDirective.Class {
+    switch event.rcode {
+    case 0: event.hasAnswer ? .success : .denial
+    case 3: .denial
+    default: .error
+    }
+  }
+
+  private func write(failure event: Event, _ name: Bytes) {
+    let cause =
+      switch event.cause {
+      case .upstreamTimeout: "no answer from any upstream in time"
+      case .upstreamUnusable: "every connection to the upstreams failed"
+      case .tooManyQuestions: "too many questions are pending"
+      case .tooManyConcurrent: "concurrent queries exceeded maximum"
+      case .noForward: "no next plugin found"
+      case .none: "the upstream answered with an error alone"
+      }
+    errors.error("\(event.rcode) \(ZoneName(name)) \(RecordType(value: event.type).name): \(cause)")
+  }
+}
+
+extension ZoneName {
+  fileprivate init(_ name: Bytes) { self.init(wire: (0..<name.count).map { name[$0] }) }
+}
+
+extension Peer {
+  /// Its address, an IPv4 address in an IPv6 socket as such.
+  fileprivate var host: IPAddress {
+    let octets = octets
+    if isIPv6 { return IPAddress(bytes: Array(octets[8..<24])) }
+    return IPAddress(bytes: Array(octets[0] == AF_INET ? octets[4..<8] : octets[20..<24]))
+  }
+
+  fileprivate var port: UInt16 { UInt16(octets[2]) << 8 | UInt16(octets[3]) }
+}
+
+/// Classes as CoreDNS prints them (IANA DNS CLASSes).
+private func classLabel(_ value: UInt16) -> String {
+  switch value {
+  case 1: "IN"
+  case 3: "CH"
+  case 4: "HS"
+  case 254: "NONE"
+  case 255: "ANY"
+  default: "CLASS\(value)"
+  }
+}

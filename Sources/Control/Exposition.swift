@@ -1,0 +1,111 @@
+/// One answer to a scrape: metric families with their series, written in Prometheus' text format 0.0.4.
+///
+/// The order is that of client_golang, whatever the order of the calls: families by name, series by label values.
+/// Equal series add up, so each shard may report its own counts. A family without series is not written.
+///
+/// Source: https://prometheus.io/docs/instrumenting/exposition_formats/, 'Text-based format'.
+public struct Exposition {
+  public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+
+  public enum Kind: String, Sendable { case counter, gauge, histogram }
+
+  /// Name and value; sorted by name where it is written.
+  public typealias Labels = KeyValuePairs<String, String>
+
+  private enum Value {
+    case number(Double)
+    case histogram(Histogram)
+  }
+
+  private struct Family {
+    let kind: Kind
+    let help: String
+    /// By the written form of the labels, without braces.
+    var series: [String: (values: [String], value: Value)] = [:]
+  }
+
+  private var families: [String: Family] = [:]
+
+  public init() {}
+
+  /// Adds to a counter. `name` must not be a family of another kind.
+  public mutating func counter(_ name: String, _ value: Double, help: String, labels: Labels = [:]) {
+    add(name, .counter, help, labels, .number(value))
+  }
+
+  public mutating func gauge(_ name: String, _ value: Double, help: String, labels: Labels = [:]) {
+    add(name, .gauge, help, labels, .number(value))
+  }
+
+  /// Histograms of one series must have the same bounds.
+  public mutating func histogram(_ name: String, _ value: Histogram, help: String, labels: Labels = [:]) {
+    add(name, .histogram, help, labels, .histogram(value))
+  }
+
+  private mutating func add(_ name: String, _ kind: Kind, _ help: String, _ labels: Labels, _ value: Value) {
+    let sorted = labels.sorted { $0.key < $1.key }
+    let key = sorted.map { "\($0.key)=\"\(Self.escaped($0.value, quotes: true))\"" }.joined(separator: ",")
+    var family = families.removeValue(forKey: name) ?? Family(kind: kind, help: help)
+    precondition(family.kind == kind, "\(name) is a \(family.kind) and a \(kind)")
+    let before = family.series[key]?.value
+    family.series[key] = (sorted.map(\.value), before.map { Self.sum($0, value) } ?? value)
+    families[name] = family
+  }
+
+  private static func sum(_ left: Value, _ right: Value) -> Value {
+    switch (left, right) {
+    case (.number(let left), .number(let right)): return .number(left + right)
+    case (.histogram(var left), .histogram(let right)):
+      precondition(left.bounds == right.bounds)
+      for index in left.counts.indices { left.counts[index] += right.counts[index] }
+      left.sum += right.sum
+      return .histogram(left)
+    default: preconditionFailure("a number and a histogram in one family")
+    }
+  }
+
+  /// The whole text, as UTF-8.
+  public func text() -> [UInt8] {
+    var out = ""
+    for (name, family) in families.sorted(by: { $0.key < $1.key }) {
+      out += "# HELP \(name) \(Self.escaped(family.help, quotes: false))\n# TYPE \(name) \(family.kind.rawValue)\n"
+      let series = family.series.sorted { $0.value.values.lexicographicallyPrecedes($1.value.values) }
+      for (labels, (_, value)) in series {
+        switch value {
+        case .number(let number): Self.write(name, labels, GoFloat.general(number), to: &out)
+        case .histogram(let histogram): Self.write(name, labels, histogram, to: &out)
+        }
+      }
+    }
+    return Array(out.utf8)
+  }
+
+  private static func write(_ name: String, _ labels: String, _ histogram: Histogram, to out: inout String) {
+    var cumulative: UInt64 = 0
+    for (bound, count) in zip(histogram.bounds + [.infinity], histogram.counts) {
+      cumulative += count
+      let le = "le=\"\(GoFloat.general(bound))\""
+      write("\(name)_bucket", labels.isEmpty ? le : "\(labels),\(le)", "\(cumulative)", to: &out)
+    }
+    write("\(name)_sum", labels, GoFloat.general(histogram.sum), to: &out)
+    write("\(name)_count", labels, "\(cumulative)", to: &out)
+  }
+
+  private static func write(_ name: String, _ labels: String, _ value: String, to out: inout String) {
+    out += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
+  }
+
+  private static func escaped(_ text: String, quotes: Bool) -> String {
+    guard text.utf8.contains(where: { $0 == 0x5C || $0 == 0x0A || $0 == 0x22 }) else { return text }
+    var out = ""
+    for character in text.unicodeScalars {
+      switch character {
+      case "\\": out += "\\\\"
+      case "\n": out += "\\n"
+      case "\"" where quotes: out += "\\\""
+      default: out.unicodeScalars.append(character)
+      }
+    }
+    return out
+  }
+}

@@ -1,0 +1,255 @@
+import Corefile
+import Engine
+import Glibc
+import Logging
+import Memory
+import Uring
+
+/// The process as node-cache's operators know it: start-up order, log lines, endpoints, signals, exit codes
+/// (spec a.2, a.8).
+public final class NodeCache: Sendable {
+  /// What stopped the start: a message for standard error, and the exit code.
+  public struct Fatal: Error, Sendable {
+    public let message: String
+    public let status: Int32
+  }
+
+  /// CoreDNS's version whose contract is kept, and Ringlet's own.
+  static let coreDNSVersion = "1.13.2"
+  static let version = "0.1.0"
+  /// The two lines of `-version` and of the start.
+  public static let versionText = "CoreDNS-\(coreDNSVersion)\nlinux/\(architecture), ringlet \(version)"
+
+  private let flags: Flags
+  private let log: ProcessLog
+  private let setupErrors = SetupErrors()
+  private let http: HTTPThread
+
+  public init(_ flags: Flags) {
+    // Before any thread starts: threads inherit the mask.
+    Signals.block()
+    self.flags = flags
+    http = HTTPThread()
+    log = ProcessLog()
+  }
+
+  /// Starts everything and serves until a signal ends the process. Throws what makes serving impossible.
+  public func run() throws(Fatal) -> Never {
+    let logger = log.logger()
+    logger.info("Starting node-cache image: ringlet-\(Self.version)")
+    warnOfWhatIsMissing(logger)
+
+    let configuration = try load()
+    let shards = flags.shards > 0 ? flags.shards : ProcessorQuota.shards()
+    let settings: Settings
+    do {
+      settings = try Settings(configuration, shards: shards, cacheBytes: flags.cacheBytes ?? Self.cacheBytes)
+    } catch {
+      throw Fatal(message: "\(error)", status: 1)
+    }
+    if settings.listeners.isEmpty {
+      throw Fatal(message: "no server block in the Corefile: nothing to serve; expected 'zone:port { ... }'", status: 1)
+    }
+    var random = SystemRandomNumberGenerator()
+    let fabric = Fabric(settings: settings, shards: shards, random: (random.next(), random.next(), random.next()))
+    let events = EventLog(fabric, configuration, log)
+    try start(fabric, events)
+    events.start()
+
+    let metrics = EngineMetrics(fabric)
+    try openEndpoints(configuration, metrics)
+    log.coreStarted()
+    if !flags.quiet { announce(configuration, settings) }
+    if let path = flags.pidfile {
+      do { try Pidfile.write(to: path) } catch { throw Fatal(message: "pidfile: \(error)", status: 1) }
+    }
+    Signals.deliver { [self] signal in receive(signal, configuration, fabric) }
+    while true { pause() }
+  }
+
+  /// What all caches may take together unless `-cache-bytes` says otherwise: room for some 300,000 answers.
+  private static let cacheBytes = 64 << 20
+
+  /// What `-plugins` prints: the directives that are served.
+  public static let plugins = Directive.allCases.filter(\.isServed).map { "dns.\($0.rawValue)" }.joined(separator: "\n")
+
+  private func warnOfWhatIsMissing(_ logger: Logger) {
+    if flags.setupInterface {
+      logger.warning("-setupinterface: this version of ringlet creates no interface; have the addresses on one")
+    }
+    if flags.setupIPTables {
+      logger.warning("-setupiptables: this version of ringlet sets no iptables rules")
+    }
+    if Self.exists(flags.baseCorefile) {
+      logger.warning("-basecorefile: this version of ringlet renders no template; -conf is served as it is")
+    } else {
+      logger.error("Failed to read node-cache coreFile \(flags.baseCorefile) - no such file")
+      setupErrors.count(.configMap)
+    }
+    if let directory = flags.kubeDNSDirectory {
+      logger.warning("-kubednscm: this version of ringlet does not read the ConfigMap in \(directory)")
+    }
+    if flags.reloadWithSignal {
+      logger.warning("-reloadwithsignal: this version of ringlet does not reload")
+    }
+  }
+
+  private func load() throws(Fatal) -> Configuration {
+    let path: String
+    switch flags.corefile {
+    case nil where !Self.exists("Corefile"): return .whoami(defaultPort: flags.dnsPort)
+    case nil: path = "Corefile"
+    case "stdin": path = "/dev/stdin"
+    case let given?: path = given
+    }
+    guard let bytes = Self.read(path) else {
+      throw Fatal(message: "loading Caddyfile via flag: open \(path): \(errorText(errno))", status: 1)
+    }
+    do {
+      return try parse(bytes, file: path, defaultPort: flags.dnsPort, environment: .process)
+    } catch {
+      throw Fatal(message: "\(error)", status: 1)
+    }
+  }
+
+  private static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
+  /// A file's bytes, at most 16 MiB; nil with errno if it cannot be read. Pipes too, for `-conf stdin`.
+  private static func read(_ path: String) -> [UInt8]? {
+    let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    var bytes: [UInt8] = []
+    var part = [UInt8](repeating: 0, count: 65_536)
+    while bytes.count < 16 << 20 {
+      // The array has as many bytes as it says.
+      let count = unsafe part.withUnsafeMutableBytes { unsafe Glibc.read(file, $0.baseAddress!, $0.count) }
+      if count < 0 { return nil }
+      if count == 0 { break }
+      bytes += part[..<count]
+    }
+    return bytes
+  }
+
+  private func start(_ fabric: Fabric, _ events: EventLog) throws(Fatal) {
+    let directory = RingDirectory(shards: fabric.shards, events: events.signal)
+    do {
+      for index in 0..<fabric.shards {
+        try startShard(index: index, fabric: fabric, listeners: try Listeners(fabric.settings), directory: directory)
+      }
+    } catch let error as ListenError {
+      throw Fatal(
+        message: "Listen: listen \(error.transport) \(error.listener): bind: \(errorText(error.code))",
+        status: 1)
+    } catch let error as RingError {
+      throw Fatal(message: Self.advice(error), status: 1)
+    } catch {
+      throw Fatal(message: "\(error)", status: 1)
+    }
+  }
+
+  private static func advice(_ error: RingError) -> String {
+    let reason = "\(error.step): \(errorText(error.code))"
+    switch error.code {
+    case EPERM:
+      return "\(reason). io_uring is forbidden here: allow io_uring_setup, io_uring_enter and io_uring_register in the "
+        + "pod's seccomp profile, and see that sysctl kernel.io_uring_disabled is 0"
+    case ENOSYS, EINVAL: return "\(reason). Ringlet needs io_uring of Linux 6.1 or later"
+    case ENOMEM: return "\(reason). Raise the memory limit of the pod, or its locked-memory limit (ulimit -l)"
+    default: return reason
+    }
+  }
+
+  private func openEndpoints(
+    _ configuration: Configuration, _ metrics: EngineMetrics
+  ) throws(Fatal) {
+    let (setupErrors, build) = (setupErrors, BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift"))
+    let scrape: HTTPEndpoint.Handler = {
+      var out = Exposition()
+      metrics.add(to: &out)
+      setupErrors.add(to: &out)
+      build.add(to: &out)
+      // What alerts look for, at zero: a fault ends the process, and neither reloads nor health checks happen yet.
+      out.counter("coredns_panics_total", 0, help: "A metrics that counts the number of panics.")
+      out.counter("coredns_reload_failed_total", 0, help: "Counter of the number of failed reload attempts.")
+      out.counter(
+        "coredns_forward_healthcheck_broken_total", 0,
+        help: "Counter of the number of complete failures of the healthchecks.")
+      ProcessMetrics.add(to: &out)
+      return HTTPResponse(contentType: Exposition.contentType, body: out.text())
+    }
+    do {
+      try listen(flags.metricsListenAddress, reusePort: false, ["/metrics": scrape])
+    } catch {
+      log.logger().error("Failed to start metrics handler: \(error)")
+    }
+    do {
+      for address in Set(configuration.blocks.compactMap { $0.prometheus?.address.description }) {
+        try listen(address, reusePort: true, ["/metrics": scrape])
+      }
+      for address in Set(configuration.blocks.compactMap { $0.health?.address.description }) {
+        try listen(address, reusePort: true, ["/health": { HTTPResponse(body: Array("OK".utf8)) }])
+      }
+    } catch {
+      throw Fatal(message: "\(error)", status: 1)
+    }
+  }
+
+  private func listen(
+    _ address: String, reusePort: Bool, _ routes: [String: HTTPEndpoint.Handler]
+  ) throws(SystemError) {
+    // The channels keep themselves alive on the thread.
+    _ = try HTTPEndpoint(on: http, addresses: [address], reusePort: reusePort, routes: routes)
+  }
+
+  private func announce(_ configuration: Configuration, _ settings: Settings) {
+    for listener in settings.listeners {
+      for zone in settings.groups[listener.group] {
+        let address = listener.label.dropFirst("dns://".count)
+        let end = address.lastIndex(of: ":")!
+        log.output.write("\(settings.zones[zone].label)\(address[end...]) on \(address[..<end])")
+      }
+    }
+    log.output.write(Self.versionText)
+  }
+
+  #if arch(x86_64)
+    private static let architecture = "amd64"
+  #else
+    private static let architecture = "arm64"
+  #endif
+
+  private func receive(_ signal: Signals.Signal, _ configuration: Configuration, _ fabric: Fabric) {
+    let logger = log.logger()
+    switch signal {
+    case .terminate:
+      logger.info("SIGTERM: Shutting down servers then terminating")
+      let lameduck = configuration.blocks.compactMap { $0.health?.lameduck.nanoseconds }.max() ?? 0
+      var left = timespec(tv_sec: Int(lameduck / 1_000_000_000), tv_nsec: Int(lameduck % 1_000_000_000))
+      unsafe nanosleep(&left, nil)
+      drain(fabric)
+      leave()
+    case .interrupt, .quit: leave()
+    case .reload: logger.warning("SIGUSR1: this version of ringlet does not reload; restart it to read the Corefile")
+    case .handoff: logger.warning("SIGUSR2: this version of ringlet does not hand over")
+    }
+  }
+
+  /// Waits until nobody waits for an upstream any more, at most as long as CoreDNS gives its servers to stop.
+  private func drain(_ fabric: Fabric) {
+    let counters = (0..<fabric.shards).map(fabric.counters)
+    let end = ContinuousClock.now + .seconds(5)
+    while counters.contains(where: { $0.read(.pending) > 0 }), ContinuousClock.now < end { usleep(5000) }
+  }
+
+  private func leave() -> Never {
+    log.flush()
+    exit(0)
+  }
+}
+
+/// What an errno means (strerror(3)).
+private func errorText(_ code: Int32) -> String {
+  // The C library's text, copied at once.
+  unsafe String(cString: strerror(code))
+}

@@ -1,0 +1,54 @@
+import Corefile
+import Testing
+
+/// `bufsize`, `debug`, `dnstap`, `metadata`, `pprof`, `timeouts`, `trace`.
+@Suite struct MinorDirectiveTests {
+  @Test func accepted() throws {
+    let block = try readDirectives(
+      """
+      debug
+      metadata a b
+      bufsize
+      timeouts {
+        read 10
+        write 1m
+      }
+      pprof :6060 {
+        block 1000
+      }
+      trace zipkin localhost:9411 {
+        every 10
+        service dns
+        client_server
+        zipkin_max_batch_interval 1s
+      }
+      """)
+    #expect(block.debug?.line == 2 && block.metadata?.line == 3 && block.trace?.location.line == 12)
+    #expect(block.bufsize?.size == 1232)
+    #expect(try readDirectives("bufsize 512").bufsize?.size == 512)
+    #expect(block.timeouts?.read == .seconds(10))
+    #expect(block.timeouts?.write == .seconds(60))
+    #expect(block.timeouts?.idle == .seconds(10))
+    #expect(block.pprof?.address.description == ":6060")
+  }
+
+  @Test(
+    arguments: [
+      ("bufsize 511", "2 - plugin/bufsize: bufsize must be from 512 to 4096: 511"),
+      ("debug 1", "2 - plugin/debug: Wrong argument count or unexpected line ending after '1', expected: debug"),
+      ("dnstap /s full", "2 - directive 'dnstap' is not supported by this version of ringlet"),
+      ("timeouts", "2 - plugin/timeouts: timeouts block with no timeouts specified"),
+      ("timeouts {\nread 0\n}", "3 - plugin/timeouts: timeout provided '0s' needs to be between 1 second and 24 hours"),
+      (
+        "timeouts {\nidle 25h\n}",
+        "3 - plugin/timeouts: timeout provided '25h' needs to be between 1 second and 24 hours"
+      ),
+      ("timeouts {\nslow 5s\n}", "3 - plugin/timeouts: unknown option: 'slow'"),
+      ("pprof {\nfoo\n}", "3 - plugin/pprof: unknown property 'foo'"),
+      ("trace jaeger x", "2 - plugin/trace: tracing endpoint type 'jaeger' is not supported"),
+      ("trace {\nevery x\n}", "3 - plugin/trace: every is not a number: \"x\""),
+    ])
+  func refused(lines: String, message: String) {
+    #expect(directiveRefusal(lines) == "Corefile:\(message)")
+  }
+}

@@ -1,0 +1,71 @@
+/// The right answer to a question.
+struct Content {
+  struct Record: Equatable {
+    /// Wire format, folded, not compressed; names in the data too.
+    var owner: [UInt8]
+    var type: UInt16
+    var ttl: UInt32
+    var data: [UInt8]
+
+    /// Octets at most: compression only takes away.
+    var size: Int { owner.count + 10 + data.count }
+  }
+
+  var rcode: UInt16 = 0
+  var answers: [Record] = []
+  var authorities: [Record] = []
+
+  init(_ asked: Asked) {
+    let h = asked.seed
+    let name = asked.name
+    let ttl = UInt32(h >> 40 % 60) + 1
+    switch h % 100 {
+    case 0..<8:
+      rcode = 3
+      authorities = [Self.soa(h, ttl)]
+    case 8..<14: authorities = [Self.soa(h, ttl)]
+    case 14..<16: rcode = 2
+    case 16..<17: rcode = 5
+    case 17..<25:
+      let target = Asked.label("c\(h % 1000)") + Asked.label("sim") + [0]
+      answers = [Record(owner: name, type: 5, ttl: ttl, data: target)] + Self.addresses(target, h, ttl, asked.type)
+    case 25..<30:
+      // Too large for a datagram.
+      let texts = 3 + Int(h >> 20 % 12)
+      answers = (0..<texts).map { index in
+        Record(
+          owner: name, type: asked.type, ttl: ttl,
+          data: (0..<400).map { UInt8(truncatingIfNeeded: mix(h &+ UInt64(index)) >> UInt64($0 % 8 * 8)) })
+      }
+    default: answers = Self.addresses(name, h, ttl, asked.type)
+    }
+    // What only who asks for it gets: shows that answers with and without are kept apart.
+    if asked.dnssecOK, !answers.isEmpty {
+      answers.append(
+        Record(owner: name, type: 46, ttl: ttl, data: (0..<40).map { UInt8(truncatingIfNeeded: h >> 3) &+ $0 }))
+    }
+  }
+
+  /// Seconds: the least of any record, 0 if there is none.
+  var ttl: UInt32 { (answers + authorities).map(\.ttl).min() ?? 0 }
+
+  /// Octets of records, uncompressed.
+  var size: Int { (answers + authorities).reduce(0) { $0 + $1.size } }
+
+  private static func addresses(_ owner: [UInt8], _ h: UInt64, _ ttl: UInt32, _ type: UInt16) -> [Record] {
+    (0..<(1 + Int(h >> 12 % 3))).map { index in
+      let bits = mix(h &+ UInt64(index))
+      let length = type == 28 ? 16 : 4
+      // TTLs of a set may differ in the wild; the least of them rules.
+      return Record(
+        owner: owner, type: type, ttl: ttl + UInt32(index) * UInt32(h >> 30 & 1),
+        data: (0..<length).map { UInt8(truncatingIfNeeded: bits >> UInt64($0 % 8 * 8)) })
+    }
+  }
+
+  private static func soa(_ h: UInt64, _ ttl: UInt32) -> Record {
+    let sim = Asked.label("sim") + [0]
+    let numbers = (0..<20).map { UInt8(truncatingIfNeeded: h >> UInt64($0 % 8 * 8)) }
+    return Record(owner: sim, type: 6, ttl: ttl, data: Asked.label("ns") + sim + Asked.label("root") + sim + numbers)
+  }
+}

@@ -1,0 +1,41 @@
+/// What a simulated client may ask. Everything about a name follows from its number, so the right answer to any
+/// question is known without a table of them.
+struct Asked: Hashable {
+  var number: Int
+  var type: UInt16 = 1
+  var dnssecOK = false
+  var checkingDisabled = false
+
+  /// A number for all of it but the name's spelling.
+  var seed: UInt64 {
+    mix(UInt64(number) << 24 ^ UInt64(type) << 4 ^ (dnssecOK ? 1 : 0) ^ (checkingDisabled ? 2 : 0))
+  }
+
+  /// In wire format, folded: `n<number>`, labels that make some names long, `sim`.
+  var name: [UInt8] { Self.name(number) }
+
+  static func name(_ number: Int) -> [UInt8] {
+    var name = label("n\(number)")
+    let h = mix(UInt64(number) ^ 0xA11CE)
+    // One in sixteen is as long as a name can be, or nearly.
+    var pad = h & 15 == 0 ? 200 + Int(h >> 8 % 48) - name.count : Int(h >> 8 % 20)
+    while pad > 1 {
+      let length = min(63, pad - 1)
+      name += [UInt8(length)] + (0..<length).map { 0x61 + UInt8((h >> 16 &+ UInt64($0)) % 26) }
+      pad -= length + 1
+    }
+    return name + label("sim") + [0]
+  }
+
+  /// The number in a folded name, if it is one that `name` makes.
+  static func number(_ name: ArraySlice<UInt8>) -> Int? {
+    guard let length = name.first, name.count > Int(length), length > 1 else { return nil }
+    let digits = name.dropFirst(2).prefix(Int(length) - 1)
+    guard let number = Int(String(decoding: digits, as: UTF8.self)), Self.name(number) == Array(name) else {
+      return nil
+    }
+    return number
+  }
+
+  static func label(_ text: String) -> [UInt8] { [UInt8(text.utf8.count)] + Array(text.utf8) }
+}

@@ -1,0 +1,161 @@
+import Engine
+import Memory
+import Upstream
+
+/// An upstream server: answers what is asked from the name alone, as fast, as orderly and as truthfully as the world's
+/// faults let it.
+final class SimulatedUpstream {
+  enum Mode {
+    case up
+    /// Resets connects, and says over ICMP that no one is there.
+    case refusing
+    /// Takes nothing, says nothing.
+    case silent
+  }
+
+  unowned let world: World
+  let index: Int
+  var mode = Mode.up {
+    didSet { if mode != .up { for stream in streams { stream.abandon(resetting: mode == .refusing) } } }
+  }
+  /// As CoreDNS over TCP: one question of a connection at a time.
+  var isSerial = false
+  /// Nanoseconds to an answer: `delay`, or what is listed for the name's number.
+  var delay = 300 * microsecond
+  var delays: [Int: UInt64] = [:]
+  /// Numbers of names that never get an answer.
+  var unanswered: Set<Int> = []
+  /// Closes a connection by FIN after this many questions.
+  var questionsPerConnection = Int.max
+
+  private(set) var connects: [UInt64] = []
+  private(set) var questions = 0
+  private(set) var asked: [Asked: Int] = [:]
+  private(set) var streams: [UpstreamStream] = []
+  var mostStreams = 0
+
+  init(world: World, index: Int) {
+    self.world = world
+    self.index = index
+  }
+
+  // Connections.
+
+  func connecting(_ socket: Socket) {
+    connects.append(world.time)
+    if mode == .silent || world.chance.happens(world.faults.connectSilent) { return }
+    let refuses = mode == .refusing || world.chance.happens(world.faults.refuse)
+    world.after(2 * world.latency()) { [self] in
+      guard socket.connecting != nil else { return }
+      if !refuses, mode == .up {
+        let stream = UpstreamStream(upstream: self, socket: socket)
+        socket.far = stream
+        streams.append(stream)
+        mostStreams = max(mostStreams, streams.count)
+        socket.connected(0)
+      } else {
+        socket.connected(-111)
+      }
+    }
+  }
+
+  func remove(_ stream: UpstreamStream) { streams.removeAll { $0 === stream } }
+
+  /// Drops a random connection.
+  func breakOne() { if let stream = streams.randomElement(using: &world.chance) { stream.abandon(resetting: true) } }
+
+  /// An answer of another connection, falsified, to someone else's questions.
+  func crossTalk(_ bytes: [UInt8], not own: UpstreamStream) {
+    streams.filter { $0 !== own }.randomElement(using: &world.chance)?.send(falsified(bytes))
+  }
+
+  // Questions.
+
+  /// The question a message asks, noted; nil, and reported, if it is none that the shard should send.
+  func question(_ bytes: [UInt8]) -> (Message, Asked)? {
+    guard let message = Message(bytes), message.question.count > 5,
+      let number = Asked.number(message.name), message.flags & 0xFE0F == 0
+    else {
+      world.report("upstream \(index) was asked nonsense: \(bytes)")
+      return nil
+    }
+    let asked = Asked(
+      number: number, type: message.type, dnssecOK: (message.opt?.ttl ?? 0) & 0x8000 != 0,
+      checkingDisabled: message.flags & 0x10 != 0)
+    guard world.ledger.wasAsked(asked) else {
+      world.report("upstream \(index) was asked what no client asked: \(asked)")
+      return nil
+    }
+    questions += 1
+    self.asked[asked, default: 0] += 1
+    return (message, asked)
+  }
+
+  /// Nanoseconds until the answer; nil: never.
+  func delay(of asked: Asked) -> UInt64? {
+    if unanswered.contains(asked.number) || world.chance.happens(world.faults.mute) { return nil }
+    let slow = world.chance.happens(world.faults.slow) ? world.chance.between(0, 3 * second) : 0
+    return (delays[asked.number] ?? world.chance.between(delay / 2, delay * 3 / 2)) + slow
+  }
+
+  func answer(_ message: Message, _ asked: Asked, limit: Int) -> [UInt8] {
+    let content = Content(asked)
+    var question = message.question
+    // A server may write the question in a spelling of its own.
+    if asked.seed >> 50 & 7 == 0, question[1] >= 0x61 { question[1] ^= 0x20 }
+    var writer = MessageWriter(
+      id: message.id, flags: 0x8580 | message.flags & 0x10 | content.rcode, name: Array(question.dropLast(4)),
+      type: asked.type)
+    writer.add(content, limit: limit - (message.opt == nil ? 0 : 11))
+    if message.opt != nil { writer.addOPT(size: 1232, dnssecOK: asked.dnssecOK, options: []) }
+    world.ledger.answered(asked)
+    return writer.bytes
+  }
+
+  /// What nobody may ever see: the same with other data and the longest of TTLs.
+  func falsified(_ bytes: [UInt8]) -> [UInt8] {
+    var bytes = bytes
+    for at in max(12, bytes.count - 30)..<bytes.count { bytes[at] ^= 0x55 }
+    return bytes
+  }
+
+  /// Another question, or another id, with data that is wrong for either.
+  func wrongQuestion(_ bytes: [UInt8]) -> [UInt8] {
+    var bytes = falsified(bytes)
+    bytes[14] = bytes[14] == 0x30 ? 0x31 : 0x30
+    return bytes
+  }
+
+  func wrongID(_ bytes: [UInt8]) -> [UInt8] {
+    var bytes = falsified(bytes)
+    bytes[0] ^= UInt8(1 + world.chance.below(255))
+    return bytes
+  }
+
+  // Datagrams.
+
+  func received(datagram bytes: [UInt8], from socket: Socket) {
+    guard mode != .silent, !world.chance.happens(world.faults.loss) else { return }
+    if mode == .refusing { return socket.unreachable() }
+    guard let (message, asked) = question(bytes), let delay = delay(of: asked) else { return }
+    let limit = min(world.faults.truncateAt, Int(max(512, message.opt?.size ?? 512)))
+    let answer = answer(message, asked, limit: limit)
+    let faults = world.faults
+    var replies = [answer]
+    if world.chance.happens(faults.wrongID) { replies.insert(wrongID(answer), at: 0) }
+    if world.chance.happens(faults.wrongQuestion) { replies.insert(wrongQuestion(answer), at: 0) }
+    if world.chance.happens(faults.junk) { replies.insert(world.junk(), at: 0) }
+    if world.chance.happens(faults.twice) { replies.append(answer) }
+    for reply in replies where !world.chance.happens(faults.loss) {
+      socket.deliver(datagram: reply, after: delay + world.wander())
+      if world.chance.happens(faults.duplicate) { socket.deliver(datagram: reply, after: delay + world.wander()) }
+    }
+  }
+}
+
+extension World {
+  /// One way for a datagram: others may overtake it.
+  func wander() -> UInt64 { chance.happens(faults.late) ? chance.between(0, 40 * millisecond) : latency() }
+
+  func junk() -> [UInt8] { (0..<chance.below(80)).map { _ in UInt8(truncatingIfNeeded: chance.next()) } }
+}

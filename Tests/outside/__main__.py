@@ -1,0 +1,64 @@
+"""Runs the outside tests: python3 Tests/outside [MODULE...]
+
+Modules that mostly wait run a few at a time; those that measure or load the machine run alone. RINGLET names the binary,
+RINGLET_QUICK=1 shortens the loads.
+"""
+
+import concurrent.futures
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ALONE = ("test_hot_path", "test_saturation", "test_upstream_loss", "test_mutations")
+AT_ONCE = 4
+LIMIT = 400  # seconds for one module
+
+
+def run(module):
+    """(module, seconds, exit code, output)"""
+    start = time.monotonic()
+    argv = [sys.executable, "-m", "unittest", "-v", module]
+    try:
+        done = subprocess.run(argv, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT)
+        code, output = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        code, output = 1, (late.stdout or b"").decode(errors="replace") + f"\n{module}: not done after {LIMIT} s\n"
+    return module, time.monotonic() - start, code, output
+
+
+def tell(module, seconds, code, output):
+    """Prints a module's figures, or all it said where it failed; (tests run, of them failed, of them skipped)."""
+    output = re.sub(r"[^\x20-\x7e\n]", lambda odd: f"\\x{ord(odd[0]):02x}", output)
+    ran = re.search(r"^Ran (\d+) test", output, re.M)
+    skipped = re.search(r"^(?:OK|FAILED) \(.*skipped=(\d+)", output, re.M)
+    # A test may fail in several of its subtests.
+    failed = set(re.findall(r"^(?:FAIL|ERROR): \S+ \(([\w.]+)\)", output, re.M)) or ({module} if code else set())
+    figures = "".join(re.findall(r"^  figure .*\n", output, re.M))
+    print(
+        f"{module}: {'FAILED' if code else 'ok'}, {ran[1] if ran else 'no'} tests in {seconds:.0f} s",
+        output if code else figures,
+        sep="\n",
+        end="",
+        flush=True,
+    )
+    return int(ran[1]) if ran else len(failed), len(failed), int(skipped[1]) if skipped else 0
+
+
+def main(modules):
+    modules = [m.removesuffix(".py") for m in modules] or sorted(p.stem for p in HERE.glob("test_*.py"))
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(run, m) for m in modules if m not in ALONE]):
+            results.append(tell(*done.result()))
+    for module in modules:
+        if module in ALONE:
+            results.append(tell(*run(module)))
+    ran, failed, skipped = map(sum, zip(*results))
+    print(f"{ran - failed - skipped} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+sys.exit(main(sys.argv[1:]))
