@@ -61,6 +61,8 @@ let package = Package(
       name: "ringlet", dependencies: ["Control"], swiftSettings: hot,
       linkerSettings: shipped),
     .target(name: "MallocCount", path: "Tests/MallocCount"),
+    .testTarget(name: "WireTests", dependencies: ["Wire", "Memory"], swiftSettings: strict),
+    .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Memory"], swiftSettings: strict),
     .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
     .testTarget(
       name: "EngineTests", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], swiftSettings: strict),

@@ -8,8 +8,8 @@ public enum Reply {
   /// What every client takes (RFC 1035 §4.2.1), and the least that an offer can mean (RFC 6891 §6.2.3).
   public static let minUDP = 512
   public static let maxStream = 65_535
-  /// Of echoed options, octets.
-  public static let maxOptions = 256
+  /// Of echoed options, octets: what fits beside the longest question in the smallest reply.
+  public static let maxOptions = minUDP - (Header.length + Name.maxLength + 4) - EDNS.fixedLength
 
   /// Octets the reply to `query` may have.
   public static func limit(_ query: Query, stream: Bool) -> Int {
@@ -30,8 +30,8 @@ public enum Reply {
   /// that do not fit are cut off at a record's border, with TC if answers were among them (RFC 2181 §9).
   ///
   /// `message` is the whole buffer, `limit` bytes or more of it; header and question of the query stand at its front.
-  /// `options` are those that the reply echoes: see `EDNS.echoedOptions`, and read them before, for the records go
-  /// where the query's OPT is. All TTLs become `ttl` seconds; nil leaves them.
+  /// `options`, at most `maxOptions` octets, are those that the reply echoes: see `EDNS.echoedOptions`, and read them
+  /// before, for the records go where the query's OPT is. All TTLs become `ttl` seconds; nil leaves them.
   public static func write(
     to message: Bytes, query: Query, response: Response, image: Bytes, ttlOffsets: Bytes, ttl: UInt32?,
     limit: Int, options: Bytes
@@ -39,7 +39,9 @@ public enum Reply {
     let start = query.questionEnd
     let room = limit &- (query.edns == nil ? 0 : EDNS.fixedLength &+ options.count)
     var counts = (response.answers, response.authorities, response.additionals)
-    var flags = flags(query, kept: response.flags, rcode: response.rcode)
+    // A code above 15 needs an OPT; without one its low bits would say something else.
+    let rcode = query.edns == nil && response.rcode > Header.rcodeMask ? Rcode.servFail : response.rcode
+    var flags = flags(query, kept: response.flags, rcode: rcode)
     var length = image.count
     if start &+ length > room {
       length = fit(image, room &- start, &counts)
@@ -57,7 +59,7 @@ public enum Reply {
     message.setHeader(
       flags: flags, questions: 1, answers: counts.0, authorities: counts.1,
       additionals: counts.2 &+ (query.edns == nil ? 0 : 1))
-    return finish(message, query, at: start &+ length, rcode: response.rcode, options: options)
+    return finish(message, query, at: start &+ length, rcode: rcode, options: options)
   }
 
   /// A reply without records: the question and a response code.

@@ -60,6 +60,7 @@ public struct ImageWriter: ~Copyable {
     offsetCount = 0
 
     var chainEnd = Header.length  // offset in `out` of the name the answer has led to
+    var hasOPT = false
     var at = start
     let answers = message.answerCount
     let authorities = answers &+ message.authorityCount
@@ -69,7 +70,8 @@ public struct ImageWriter: ~Copyable {
       guard let record = Record(message, at: at) else { return nil }
       at = record.end
       if record.type == RecordType.opt {
-        guard index >= authorities, let opt = EDNS(message, record) else { return nil }
+        guard !hasOPT, index >= authorities, let opt = EDNS(message, record) else { return nil }
+        hasOPT = true
         response.rcode |= UInt16(opt.extendedRcode) << 4
         index &+= 1
         continue
@@ -109,7 +111,8 @@ public struct ImageWriter: ~Copyable {
       let fixed = names.write(message, at: record.owner, to: out, at: end, compress: true),
       fixed &+ 10 <= out.count
     else { return nil }
-    out.copy(message.slice(record.ttlOffset &- 4, 8), at: fixed)
+    out.copy(message.slice(record.ttlOffset &- 4, 4), at: fixed)
+    out.set(u32: record.ttl(message), at: fixed &+ 4)
     offsets.bytes.set(u16: UInt16(truncatingIfNeeded: fixed &+ 4 &- start), at: offsetCount &* 2)
     offsetCount &+= 1
     let data = fixed &+ 10
@@ -121,15 +124,22 @@ public struct ImageWriter: ~Copyable {
 
   private mutating func writeData(_ record: Record, of message: Bytes, at data: Int) -> Int? {
     let out = memory.bytes
-    guard let layout = RecordDataLayout(record.type), record.recordClass == RecordClass.in else {
+    guard let layout = RecordDataLayout(record.type) else {
       guard data &+ record.dataLength <= out.count else { return nil }
       out.copy(message.slice(record.data, record.dataLength), at: data)
       return data &+ record.dataLength
     }
-    guard layout.before &+ layout.after <= record.dataLength, data &+ layout.before <= out.count else { return nil }
-    out.copy(message.slice(record.data, layout.before), at: data)
     var from = record.data &+ layout.before
-    var to = data &+ layout.before
+    var string = 0
+    while string < layout.strings {
+      guard from < record.end else { return nil }
+      from &+= Int(message[from]) &+ 1
+      string &+= 1
+    }
+    let before = from &- record.data
+    guard before &+ layout.after <= record.dataLength, data &+ before <= out.count else { return nil }
+    out.copy(message.slice(record.data, before), at: data)
+    var to = data &+ before
     var name = 0
     while name < layout.names {
       guard let next = Name.skip(message, at: from), next <= record.end,

@@ -1,0 +1,5 @@
+import Memory
+import Testing
+import Upstream
+
+@Suite struct QuestionsTests {}
