@@ -76,6 +76,28 @@ import Testing
     finish(world)
   }
 
+  /// It goes away under load: the same.
+  @Test func anUpstreamThatGoesAwayIsNotBesieged() {
+    let world = World(seed: 27)
+    for number in 0..<4000 {
+      if number == 1000 { world.upstreams[0].mode = .refusing }
+      world.ask(Asked(number: Self.plain[number]))
+      world.run(for: millisecond)
+    }
+    let connects = world.upstreams[0].connects
+    for start in connects {
+      let within = connects.count { $0 >= start && $0 < start + second }
+      #expect(within <= 9, "four connections break, and five more a second are tried")
+    }
+    world.upstreams[0].mode = .up
+    world.run(for: second)
+    let failures = world.ledger.failures
+    for number in 5000..<5100 { world.ask(Asked(number: Self.plain[number])) }
+    world.run(for: 100 * millisecond)
+    #expect(world.ledger.failures == failures)
+    finish(world)
+  }
+
   /// It takes questions and says nothing: SERVFAIL within four seconds; it is back: answers within one.
   @Test(arguments: [Settings.Forward.Asking.tcp, .udp])
   func aSilentUpstreamIsGivenUpAndFoundAgain(transport: Settings.Forward.Asking) {
