@@ -61,7 +61,7 @@ public struct Flags: Sendable, Equatable {
       }
       table = parsed
     } catch {
-      let message = (error as? GoFlagSyntax.Malformed)?.message ?? FlagTable.message(for: error)
+      let message = (error as? GoFlagSyntax.Malformed)?.message ?? goWording(FlagTable.message(for: error))
       throw Refusal(message: "\(message)\n\n\(FlagTable.helpMessage(columns: 120))", status: 2)
     }
     guard leftovers.isEmpty else {
@@ -70,6 +70,13 @@ public struct Flags: Sendable, Equatable {
     if table.information.version { return .version }
     if table.information.plugins { return .plugins }
     return .serve(try Flags(table))
+  }
+
+  /// The parser's word for an unknown flag as Go says it: scripts look for it.
+  private static func goWording(_ message: String) -> String {
+    let start = "Unknown option '"
+    guard message.hasPrefix(start) else { return message }
+    return "flag provided but not defined: \(message.dropFirst(start.count).prefix { $0 != "'" })"
   }
 
   private init(_ table: FlagTable) throws(Refusal) {

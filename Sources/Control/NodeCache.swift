@@ -53,11 +53,10 @@ public final class NodeCache: Sendable {
     var random = SystemRandomNumberGenerator()
     let fabric = Fabric(settings: settings, shards: shards, random: (random.next(), random.next(), random.next()))
     let events = EventLog(fabric, configuration, log)
-    try start(fabric, events)
+    // What watches comes before what is watched: the first answer finds its endpoints open.
+    try openEndpoints(configuration, EngineMetrics(fabric))
     events.start()
-
-    let metrics = EngineMetrics(fabric)
-    try openEndpoints(configuration, metrics)
+    try start(fabric, events)
     log.coreStarted()
     if !flags.quiet { announce(configuration, settings) }
     if let path = flags.pidfile {
@@ -163,7 +162,8 @@ public final class NodeCache: Sendable {
   private func openEndpoints(
     _ configuration: Configuration, _ metrics: EngineMetrics
   ) throws(Fatal) {
-    let (setupErrors, build) = (setupErrors, BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift"))
+    let setupErrors = setupErrors
+    let build = BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift")
     let scrape: HTTPEndpoint.Handler = {
       var out = Exposition()
       metrics.add(to: &out)
@@ -207,7 +207,7 @@ public final class NodeCache: Sendable {
       for zone in settings.groups[listener.group] {
         let address = listener.label.dropFirst("dns://".count)
         let end = address.lastIndex(of: ":")!
-        log.output.write("\(settings.zones[zone].label)\(address[end...]) on \(address[..<end])")
+        log.output.write("\(settings.zones[zone].label)\(address[end...]) on \(address[..<end].filter { !"[]".contains($0) })")
       }
     }
     log.output.write(Self.versionText)

@@ -31,7 +31,10 @@ extension Shard where R: ~Copyable {
 
   /// A reply that comes later: a stream counts it.
   private mutating func pending(_ origin: Origin) -> Int {
-    if origin.shard == index { streams[origin.stream].outstanding &+= 1 }
+    if origin.shard == index {
+      streams[origin.stream].outstanding &+= 1
+      streams[origin.stream].answeredBy = now &+ Stream.Limits.answer
+    }
     return 0
   }
 
@@ -88,6 +91,7 @@ extension Shard where R: ~Copyable {
     questions[new].lastWaiter = waiter
     questions[new].waiters = 1
     tables.forwards[forward].pending &+= 1
+    tickAt = min(tickAt, now &+ ShardLimits.tick)
     let reply = pending(origin)
     dispatch(new)
     return reply

@@ -66,7 +66,7 @@ extension Shard where R: ~Copyable {
       if let reply = hit(buffer, length, query, key, source) { return reply }
       return miss(buffer, length, query, key, source)
     case .drop:
-      counters.add(.ignored)
+      if !source.isStream { counters.add(.ignored) }
       return 0
     case .bareError(let rcode):
       counters.add(.malformed)

@@ -63,6 +63,10 @@ extension Shard where R: ~Copyable {
     streamInput.bytes.slice(stream &* Stream.Limits.input, Stream.Limits.input)
   }
 
+  private func smallOutput(_ stream: Int) -> Bytes {
+    streamSmallOutput.bytes.slice(stream &* Stream.Limits.smallOutput, Stream.Limits.smallOutput)
+  }
+
   private func output(_ stream: Int) -> Bytes {
     streamOutput.bytes.slice(streams[stream].output &* Stream.Limits.output, Stream.Limits.output)
   }
@@ -76,7 +80,7 @@ extension Shard where R: ~Copyable {
   }
 
   private func mayServe(_ s: Stream) -> Bool {
-    s.outstanding < Stream.Limits.outstanding && s.outputEnd &- s.outputStart < Stream.Limits.unwritten
+    s.outstanding < Stream.Limits.outstanding && s.unwritten < Stream.Limits.unwritten
   }
 
   mutating func streamRead(_ completion: Completion) {
@@ -127,11 +131,18 @@ extension Shard where R: ~Copyable {
 
   /// Nothing is under way and nothing whole is unread.
   private func isQuiet(_ stream: Int) -> Bool {
-    streams[stream].outstanding == 0 && streams[stream].output < 0
+    streams[stream].outstanding == 0 && streams[stream].unwritten == 0
   }
 
   /// Adds a framed reply to a stream's output. False: the client does not read.
   private mutating func append(_ reply: Bytes, to stream: Int) -> Bool {
+    let small = streams[stream].smallEnd
+    if streams[stream].output < 0, Stream.Limits.smallOutput &- small >= reply.count &+ 2 {
+      Self.frame(reply, to: smallOutput(stream), at: small)
+      streams[stream].smallEnd = small &+ 2 &+ reply.count
+      markStream(stream)
+      return true
+    }
     if streams[stream].output < 0 {
       guard let output = streamOutputs.take(0) else { return false }
       streams[stream].output = output
@@ -141,11 +152,15 @@ extension Shard where R: ~Copyable {
     let output = output(stream)
     let end = streams[stream].outputEnd
     guard output.count &- end >= reply.count &+ 2 else { return false }
-    output.set(u16: UInt16(truncatingIfNeeded: reply.count), at: end)
-    output.copy(reply, at: end &+ 2)
+    Self.frame(reply, to: output, at: end)
     streams[stream].outputEnd = end &+ 2 &+ reply.count
     markStream(stream)
     return true
+  }
+
+  private static func frame(_ reply: Bytes, to output: Bytes, at: Int) {
+    output.set(u16: UInt16(truncatingIfNeeded: reply.count), at: at)
+    output.copy(reply, at: at &+ 2)
   }
 
   private mutating func markStream(_ stream: Int) {
@@ -174,12 +189,14 @@ extension Shard where R: ~Copyable {
       streams[stream].isMarked = false
       let s = streams[stream]
       guard !s.isClosing else { continue }
-      if !s.isWriting, s.outputEnd > s.outputStart {
+      if !s.isWriting, s.unwritten > 0 {
         streams[stream].isWriting = true
         streams[stream].deadline = max(s.deadline, now &+ Stream.Limits.write)
-        ring.write(
-          s.handle, from: output(stream).slice(s.outputStart, s.outputEnd &- s.outputStart),
-          token: token(.streamWrite, stream: stream))
+        let unwritten =
+          s.smallEnd > s.smallStart
+          ? smallOutput(stream).slice(s.smallStart, s.smallEnd &- s.smallStart)
+          : output(stream).slice(s.outputStart, s.outputEnd &- s.outputStart)
+        ring.write(s.handle, from: unwritten, token: token(.streamWrite, stream: stream))
       }
     }
   }
@@ -190,17 +207,27 @@ extension Shard where R: ~Copyable {
     streams[stream].isWriting = false
     if streams[stream].isClosing { return releaseStream(stream) }
     guard completion.result > 0 else { return closeStream(stream) }
-    streams[stream].outputStart &+= Int(completion.result)
-    if streams[stream].outputStart == streams[stream].outputEnd {
+    wrote(Int(completion.result), stream)
+    if streams[stream].unwritten > 0 { markStream(stream) }
+    // What was held back for the unwritten or the outstanding may go on.
+    serve(stream)
+  }
+
+  /// `count` octets of the buffer that is written first are out.
+  private mutating func wrote(_ count: Int, _ stream: Int) {
+    if streams[stream].smallEnd > streams[stream].smallStart {
+      streams[stream].smallStart &+= count
+      guard streams[stream].smallStart == streams[stream].smallEnd else { return }
+      streams[stream].smallStart = 0
+      streams[stream].smallEnd = 0
+    } else {
+      streams[stream].outputStart &+= count
+      guard streams[stream].outputStart == streams[stream].outputEnd else { return }
       streamOutputs.give(streams[stream].output)
       streams[stream].output = -1
       streams[stream].outputStart = 0
       streams[stream].outputEnd = 0
-    } else {
-      markStream(stream)
     }
-    // What was held back for the unwritten or the outstanding may go on.
-    serve(stream)
   }
 
   /// Ends a stream: its operations are cancelled, and its slot is free when the last has completed.
@@ -228,8 +255,9 @@ extension Shard where R: ~Copyable {
       if streams.isTaken(index) {
         left &-= 1
         let s = streams[index]
-        // While an upstream is waited for, the upstream's deadline rules.
-        if !s.isClosing, s.deadline <= now, s.outstanding == 0 || s.isWriting { closeStream(index) }
+        // While an upstream is waited for, its deadline rules: a reply that did not come by then is lost.
+        let isOver = s.deadline <= now && (s.outstanding == 0 || s.isWriting)
+        if !s.isClosing, isOver || s.outstanding > 0 && s.answeredBy <= now { closeStream(index) }
       }
       index &+= 1
     }

@@ -9,7 +9,8 @@ extension Shard where R: ~Copyable {
     let isWaiting =
       questions.count > 0 || streams.count > 0 || pool.connections.count > 0 || pausedReceives.count > 0
       || pausedAccepts.count > 0
-    guard isWaiting else { return nil }
+    // A wake can be lost: the other ring is not there yet, or overflows. Its letter is found at the next tick.
+    guard isWaiting || shards > 1 else { return nil }
     let now = self.now
     return tickAt > now ? tickAt &- now : 0
   }
@@ -18,6 +19,7 @@ extension Shard where R: ~Copyable {
   mutating func tick() {
     // With nothing pending but idle connections, a look now and then is enough.
     tickAt = now &+ (questions.count > 0 ? ShardLimits.tick : ShardLimits.tick * 10)
+    collectMail()
     while let due = questions.nextDue, due.deadline <= now {
       counters.add(.timeouts)
       settle(due.index, failing: Rcode.servFail, cause: .upstreamTimeout)

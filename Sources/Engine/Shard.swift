@@ -47,6 +47,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
 
   var streams: Slab<Stream>
   let streamInput: Region
+  let streamSmallOutput: Region
   var streamOutputs: Slab<UInt8>
   let streamOutput: Region
   let streamMarks: Links
@@ -108,8 +109,9 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     marks = Links(capacity: connections)
     streams = Slab(capacity: Stream.Limits.count)
     streamInput = Region(size: Stream.Limits.count * Stream.Limits.input)
-    streamOutputs = Slab(capacity: Stream.Limits.count)
-    streamOutput = Region(size: Stream.Limits.count * Stream.Limits.output)
+    streamSmallOutput = Region(size: Stream.Limits.count * Stream.Limits.smallOutput)
+    streamOutputs = Slab(capacity: Stream.Limits.outputs)
+    streamOutput = Region(size: Stream.Limits.outputs * Stream.Limits.output)
     streamMarks = Links(capacity: Stream.Limits.count)
     datagrams = Slab(capacity: ShardLimits.datagrams)
     datagramMemory = Region(size: ShardLimits.datagrams * ShardLimits.datagramSize)

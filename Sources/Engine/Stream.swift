@@ -10,12 +10,17 @@ struct Stream: BitwiseCopyable {
   var deadline: UInt64
   /// Bytes of its input buffer that hold unread frames.
   var filled = 0
-  /// Its output buffer, or -1, and the part of it that is still to be written.
+  /// The part of its own small output buffer that is still to be written: it goes before what the large one holds.
+  var smallStart = 0
+  var smallEnd = 0
+  /// Its large output buffer, or -1, and the part of it that is still to be written.
   var output = -1
   var outputStart = 0
   var outputEnd = 0
   /// Queries of it that wait for an upstream.
   var outstanding = 0
+  /// Nanoseconds: when the last of them must have been answered.
+  var answeredBy: UInt64 = 0
   var isReading = false
   var isWriting = false
   /// The client has said its last (it may have closed only its half).
@@ -24,12 +29,17 @@ struct Stream: BitwiseCopyable {
   /// In the list of streams with something to write or read at the end of this turn.
   var isMarked = false
 
+  var unwritten: Int { smallEnd &- smallStart &+ outputEnd &- outputStart }
+
   enum Limits {
     /// Streams of one shard. One more takes the place of the one whose deadline is nearest.
     static let count = 512
+    /// Octets of unwritten output that any stream may have, and streams of one shard that may have more.
+    static let smallOutput = 4096
+    static let outputs = 128
     /// Octets of a framed query.
     static let input = 4096
-    static let output = 68 << 10
+    static let output = 128 << 10
     /// No more of a stream's queries are read while this many wait, or this much is unwritten.
     static let outstanding = 32
     static let unwritten = 60 << 10
@@ -37,5 +47,7 @@ struct Stream: BitwiseCopyable {
     static let read: UInt64 = 3_000_000_000
     static let idle: UInt64 = 10_000_000_000
     static let write: UInt64 = 5_000_000_000
+    /// From a query to its answer: the budget of the shard that asks, and the mail there and back.
+    static let answer: UInt64 = 5_000_000_000
   }
 }

@@ -50,8 +50,10 @@ private final class ShardStart: @unchecked Sendable {
     do {
       let ring = try UringRing(
         index: index, listeners: listeners, settings: fabric.settings, directory: directory)
-      var shard = Shard(index: index, fabric: fabric, ring: ring)
       signal.signal()
+      // A shard that is served before the others have a ring could not wake them for what it sends them.
+      directory.waitForAll()
+      var shard = Shard(index: index, fabric: fabric, ring: ring)
       while true { shard.turn() }
     } catch {
       failure = error

@@ -6,20 +6,25 @@ import Upstream
 /// What the live rings of all shards need of each other: ring descriptors, and the control thread's eventfd.
 public final class RingDirectory: Sendable {
   private let memory: Region
+  private let shards: Int
   let events: EventSignal
 
   public init(shards: Int, events: EventSignal) {
+    self.shards = shards
     memory = Region(size: shards * 8)
     self.events = events
   }
 
   func publish(_ descriptor: Int32, shard: Int) { memory.bytes.storeRelease(UInt64(descriptor) + 1, at: shard * 8) }
 
-  /// The shard's ring, or nil while it is not there yet.
-  func ring(of shard: Int) -> Int32? {
-    let value = memory.bytes.loadAcquire(shard * 8)
-    return value == 0 ? nil : Int32(value - 1)
+  /// Sleeps until every shard has published its ring. Ends with the process if one cannot have any.
+  func waitForAll() {
+    for shard in 0..<shards {
+      while memory.bytes.loadAcquire(shard * 8) == 0 { usleep(100) }
+    }
   }
+
+  func ring(of shard: Int) -> Int32 { Int32(truncatingIfNeeded: memory.bytes.loadAcquire(shard * 8)) - 1 }
 }
 
 /// The live ring: io_uring with multishot receive into a ring of provided buffers.
@@ -46,7 +51,9 @@ public final class RingDirectory: Sendable {
   private static let replyMark: UInt64 = 0xFF << 56
 
   /// Must be called on the thread that will use it. Throws the errno of what the kernel refused.
-  public init(index: Int, listeners: consuming Listeners, settings: Settings, directory: RingDirectory) throws(RingError) {
+  public init(index: Int, listeners: consuming Listeners, settings: Settings, directory: RingDirectory)
+    throws(RingError)
+  {
     unsafe c = curing_new()
     self.listeners = listeners
     self.directory = directory
@@ -120,7 +127,8 @@ public final class RingDirectory: Sendable {
     guard name <= Int(CURING_NAME), Int(completion.result) >= start else { return nil }
     let message = buffer.from(start)
     // The payload of the one control message: in_pktinfo after AF_INET (2), else in6_pktinfo.
-    let local = isWildcard && control > 16
+    let local =
+      isWildcard && control > 16
       ? buffer.slice(Int(CURING_HEADROOM) &+ 16, buffer[16] == 2 ? 12 : 20)
       : buffer.slice(0, 0)
     return Datagram(
@@ -185,8 +193,8 @@ public final class RingDirectory: Sendable {
     let token = Token(.mail, index: 0).raw
     if shard == index {
       unsafe curing_nop(c, token)
-    } else if let ring = directory.ring(of: shard) {
-      unsafe curing_message(c, ring, token)
+    } else {
+      unsafe curing_message(c, directory.ring(of: shard), token)
     }
   }
 

@@ -149,7 +149,7 @@ final class ClientStream: StreamEnd {
     isOver = true
     if !reads || !pending.isEmpty { world.ledger.brokenStreams += 1 }
     if isGood, !pending.isEmpty, world.suspended == 0 {
-      world.report("a stream was closed with \(pending.count) queries unanswered")
+      world.report("a stream was closed with \(pending.count) queries unanswered: \(pending), \(answered) answered")
     }
   }
 }

@@ -37,13 +37,14 @@ extension Port {
       let token = Token(.receive, index: listener)
       guard let buffer = buffers.fill(datagram.message, from: datagram.address) else {
         listeners[listener].isReceiving = false
-        world.failedRearm()
+        world.multishot(failed: true)
         push(Ready(completion: Completion(token: token, result: -105, more: false, buffer: -1)))
         break
       }
       taken += 1
       let more = !world.chance.happens(world.faults.lostMore)
       listeners[listener].isReceiving = more
+      world.multishot(failed: false)
       datagram.arrived()
       push(
         Ready(completion: Completion(token: token, result: Int32(datagram.message.count), more: more, buffer: buffer)))
@@ -106,7 +107,7 @@ extension Port {
     while listeners[listener].isAccepting, !listeners[listener].connections.isEmpty {
       if world.isOutOfHandles || world.chance.happens(world.faults.acceptFails) {
         listeners[listener].isAccepting = false
-        world.failedRearm()
+        world.multishot(failed: true)
         return push(Ready(completion: Completion(token: token, result: -24, more: false, buffer: -1)))
       }
       let (end, address, accepted) = listeners[listener].connections.removeFirst()
@@ -116,6 +117,7 @@ extension Port {
       accepted(socket)
       let more = !world.chance.happens(world.faults.lostMore)
       listeners[listener].isAccepting = more
+      world.multishot(failed: false)
       push(Ready(completion: Completion(token: token, result: socket.handle, more: more, buffer: -1)))
     }
   }

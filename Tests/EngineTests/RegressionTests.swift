@@ -37,4 +37,60 @@ import Testing
     #expect(client.answered == 1)
     finish(world)
   }
+
+  /// Streams beyond the 64th that had a reply in one turn were closed, their queries unanswered.
+  @Test func manyStreamsAreAnsweredInOneTurn() {
+    let world = World(seed: 6)
+    world.upstreams[0].delay = 100 * millisecond
+    let clients = (0..<500).map { _ in world.connect() }
+    for client in clients { client.ask([Asked(number: 43), Asked(number: 44)]) }
+    world.run(for: second)
+    #expect(clients.allSatisfy { $0.answered == 2 })
+    finish(world)
+  }
+
+  /// Frames that are no query were counted as datagrams that are none: more was ignored than had arrived.
+  @Test func ignoredFramesAreNotIgnoredDatagrams() {
+    let world = World(seed: 7)
+    let client = world.connect()
+    client.write([UInt8](repeating: 0, count: 20))
+    world.sendJunk([1, 2, 3])
+    world.run(for: 10 * millisecond)
+    #expect(world.sum(.ignored) == 1)
+    finish(world)
+  }
+
+  /// A letter whose wake was lost lay in an idle shard's mailbox until the next letter, however long that took.
+  @Test func lettersAreReadThoughTheirWakeIsLost() {
+    var faults = Faults()
+    faults.wakeLost = 1_000_000
+    let world = World(seed: 8, shards: 2, faults: faults)
+    world.ledger.patience = 600 * millisecond
+    for number in 0..<20 {
+      world.ask(Asked(number: number), to: 0)
+      world.connect(to: 1).ask([Asked(number: 100 + number)])
+      world.run(for: 20 * second)
+    }
+    #expect(world.ledger.replies == 20 && world.ledger.streamReplies == 20)
+    #expect(world.streams.allSatisfy { $0.worstWait < 2 * second })
+    finish(world)
+  }
+
+  /// A reply that found no room in the mailbox left its stream open for ever: it was still waited for.
+  @Test func streamsWhoseRepliesAreLostAreClosed() {
+    var faults = Faults()
+    faults.wakeLate = 1_000_000
+    let world = World(seed: 9, shards: 2, faults: faults)
+    // Answers of some kilobytes each, more than a mailbox holds before its shard looks.
+    let large = (0..<4000).map { Asked(number: $0) }.filter { Content($0).size > 4000 }
+    let clients = (0..<200).map { _ in world.connect(to: 0) }
+    for client in clients {
+      client.isGood = false
+      client.ask(large.prefix(30) + [])
+    }
+    world.run(for: 20 * second)
+    #expect(world.sum(.droppedNoSlot) > 0)
+    #expect(world.census(0).streams == 0)
+    finish(world)
+  }
 }

@@ -30,7 +30,7 @@ final class World {
   private var agenda = Agenda()
   private(set) var problems: [String] = []
   private(set) var turns = 0
-  private var failedRearms: (window: UInt64, count: Int) = (0, 0)
+  private var failures: (window: UInt64, count: Int) = (0, 0)
   var isOutOfHandles = false
 
   init(seed: UInt64, shards: Int = 1, faults: Faults = Faults(), settings: Settings = Settings.simulated()) {
@@ -114,11 +114,11 @@ final class World {
     }
   }
 
-  /// A multishot that cannot go on and is armed again at once does so for ever, a processor's worth.
-  func failedRearm() {
-    let window = time / (100 * millisecond)
-    failedRearms = window == failedRearms.window ? (window, failedRearms.count + 1) : (window, 1)
-    if failedRearms.count > 2000 { report("2,000 failed multishots within 100 ms: a busy loop") }
+  /// A multishot that cannot go on and is armed again at once fails for ever, at a processor's cost.
+  func multishot(failed: Bool) {
+    let window = time / (10 * millisecond)
+    failures = !failed ? (window, 0) : window == failures.window ? (window, failures.count + 1) : (window, 1)
+    if failures.count > 100 { report("100 failed multishots within 10 ms and none that succeeded: a busy loop") }
   }
 
   // The end.

@@ -198,7 +198,7 @@ class Accepted(ProcessCase):
             flags=("--upstreamsvc=kube-dns-upstream", "-kubednscm", "/nonexistent", "-interfacename=nodelocaldns", "--skipteardown", "-syncinterval", "10s",
                    "-health-port=8080", "-reloadwithsignal=false", "-quiet=false", "--cache-bytes", "4194304", "-pidfile", f"{self.directory}/pid"),
         )  # fmt: skip
-        self.assertTrue(os.path.exists(f"{self.directory}/pid"))
+        harness.wait_for(lambda: os.path.exists(f"{self.directory}/pid"), 2, "the pidfile")
 
 
 class Flags(ProcessCase):
