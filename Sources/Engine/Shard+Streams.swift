@@ -8,7 +8,7 @@ extension Shard where R: ~Copyable {
     let listener = completion.token.index
     if !completion.more { rearmAccept(listener, failed: completion.result < 0) }
     guard completion.result >= 0 else { return }
-    if streams.count == Stream.Limits.count { evictStream() }
+    if streams.count >= Stream.Limits.count { makeRoom() }
     generation &+= 1
     let stream = Stream(
       handle: completion.result, listener: listener, peer: ring.peer(of: completion.result), generation: generation,
@@ -39,16 +39,18 @@ extension Shard where R: ~Copyable {
   }
 
   /// Makes room for a new client: the one whose deadline is nearest has done least with its place.
-  private mutating func evictStream() {
+  private mutating func makeRoom() {
     var nearest = -1
+    var open = 0
     var index = 0
-    while index < Stream.Limits.count {
-      if !streams[index].isClosing, nearest < 0 || streams[index].deadline < streams[nearest].deadline {
-        nearest = index
+    while index < streams.capacity {
+      if streams.isTaken(index), !streams[index].isClosing {
+        open &+= 1
+        if nearest < 0 || streams[index].deadline < streams[nearest].deadline { nearest = index }
       }
       index &+= 1
     }
-    if nearest >= 0 { closeStream(nearest) }
+    if open >= Stream.Limits.count { closeStream(nearest) }
   }
 
   private func token(_ operation: Token.Operation, stream: Int) -> Token {
@@ -114,7 +116,7 @@ extension Shard where R: ~Copyable {
       streams[stream].peer.write(to: address)
       let source = Source(
         listener: streams[stream].listener, stream: stream, address: address.slice(0, 28), local: address.slice(0, 0))
-      let reply = answer(message, length, source)
+      let reply = answer(message, length, Admission(message.slice(0, length), stream: true), source)
       if reply > 0 {
         counters.add(.replies)
         guard append(message.slice(0, reply), to: stream) else { return closeStream(stream) }

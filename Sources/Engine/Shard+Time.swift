@@ -22,6 +22,7 @@ extension Shard where R: ~Copyable {
     collectMail()
     while let due = questions.nextDue, due.deadline <= now {
       counters.add(.timeouts)
+      pool.expire(due.index, questions: questions)
       settle(due.index, failing: Rcode.servFail, cause: .upstreamTimeout)
     }
     var connection = 0
@@ -48,7 +49,9 @@ extension Shard where R: ~Copyable {
     case .open, .draining:
       let attempt = c.transport == .tcp ? Pool.Limits.tcpAttempt : Pool.Limits.udpAttempt
       if c.transport == .tcp, c.asked.count > 0, now &- c.progressAt >= attempt {
-        // Nothing at all came for as long as one answer may take: it is dead, whatever TCP thinks.
+        // Nothing at all came for as long as one answer may take: it is dead, whatever TCP thinks; or it is a
+        // serial server's, and stands at its oldest question.
+        pool.suspectOldest(on: connection, questions: &questions)
         return lose(connection, failed: true)
       }
       while let question = pool.oldest(on: connection), now &- questions[question].askedAt >= attempt {

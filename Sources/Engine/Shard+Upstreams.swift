@@ -5,7 +5,7 @@ import Wire
 extension Shard where R: ~Copyable {
   /// Sends a question to the upstream whose turn it is, or puts it aside until one can take it.
   mutating func dispatch(_ question: Int) {
-    let transport = questions[question].transport
+    let transport = questions[question].carrier
     guard let (upstream, bit) = selectUpstream(question) else {
       pool.wait(question, questions: &questions)
       return
@@ -93,7 +93,7 @@ extension Shard where R: ~Copyable {
 
   /// Writes the question as a frame into the connection's output, or as a datagram. False: no room.
   private mutating func send(_ question: Int, on connection: Int) -> Bool {
-    if questions[question].transport == .udp { return sendDatagram(question, on: connection) }
+    if questions[question].carrier == .udp { return sendDatagram(question, on: connection) }
     let room = Header.length &+ Int(questions[question].nameLength) &+ 4 &+ EDNS.fixedLength &+ 2
     let output = upstreamOutput.bytes.slice(connection &* UpstreamLink.outputSize, UpstreamLink.outputSize)
     guard output.count &- links[connection].outputEnd >= room else { return false }
@@ -131,7 +131,7 @@ extension Shard where R: ~Copyable {
   private func write(_ question: Int, _ id: UInt16, to message: Bytes) -> Int {
     let q = questions[question]
     let name = questions.name(question)
-    let hasOPT = q.dnssecOK || q.transport == .udp
+    let hasOPT = q.dnssecOK || q.carrier == .udp
     message.set(u16: id, at: 0)
     message.setHeader(
       flags: Header.rd | Header.ad | (q.checkingDisabled ? Header.cd : 0), questions: 1, answers: 0, authorities: 0,
@@ -272,8 +272,10 @@ extension Shard where R: ~Copyable {
       return !isStream
     }
     if message.flags & Header.tc != 0, !isStream, retriesTruncated(q) {
+      // A second copy of it says nothing new.
+      guard q.carrier == .udp else { return true }
       pool.withdraw(question, questions: &questions)
-      questions[question].transport = .tcp
+      questions[question].carrier = .tcp
       dispatch(question)
       return true
     }

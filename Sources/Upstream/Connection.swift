@@ -20,6 +20,8 @@ public struct Connection: BitwiseCopyable, Sendable {
   public var progressAt: UInt64
   /// It brought something, ever.
   public internal(set) var hasAnswered = false
+  /// Of the questions asked, those that have held up a connection before.
+  var suspects = 0
   /// Questions sent here so far.
   public internal(set) var uses = 0
   var nextID: UInt16

@@ -99,7 +99,9 @@ public struct Pool: ~Copyable {
   /// a share of their number, so that a burst spreads before any has aged.
   private func load(_ c: Connection, questions: borrowing Questions, now: UInt64) -> UInt64 {
     guard c.asked.first >= 0 else { return 0 }
-    return (now &- questions[c.asked.first].askedAt) / 1_000_000 &+ UInt64(c.asked.count) / 32
+    // What stood behind a slow question must not be put behind it again: a question has only so many sends.
+    let suspicion: UInt64 = c.suspects > 0 ? 1000 : 0
+    return (now &- questions[c.asked.first].askedAt) / 1_000_000 &+ UInt64(c.asked.count) / 32 &+ suspicion
   }
 
   private mutating func open(_ upstream: Int, _ transport: Transport, now: UInt64, random: UInt64) -> Int? {
@@ -134,6 +136,7 @@ public struct Pool: ~Copyable {
     connections[connection].nextID = id &+ 1
     connections[connection].uses &+= 1
     byConnection.append(question, to: &connections[connection].asked)
+    if questions[question].isSuspect { connections[connection].suspects &+= 1 }
     questions[question].connection = connection
     questions[question].askedAt = now
     questions[question].sends &+= 1
@@ -168,6 +171,7 @@ public struct Pool: ~Copyable {
     let connection = questions[question].connection
     if connection >= 0 {
       byConnection.remove(question, from: &connections[connection].asked)
+      if questions[question].isSuspect { connections[connection].suspects &-= 1 }
     } else if connection == Question.waits {
       byConnection.remove(question, from: &waiting)
     }
@@ -191,6 +195,23 @@ public struct Pool: ~Copyable {
   /// The oldest question on a connection, or nil.
   public func oldest(on connection: Int) -> Int? {
     connections[connection].asked.first < 0 ? nil : connections[connection].asked.first
+  }
+
+  /// The connection stands still: its oldest question may be why.
+  public mutating func suspectOldest(on connection: Int, questions: inout Questions) {
+    guard let question = oldest(on: connection), !questions[question].isSuspect else { return }
+    questions[question].isSuspect = true
+    connections[connection].suspects &+= 1
+  }
+
+  /// A question's time is over. A connection that brought nothing since it was asked there may be busy with it for long
+  /// yet, though nobody waits: it takes no more.
+  public mutating func expire(_ question: Int, questions: borrowing Questions) {
+    let connection = questions[question].connection
+    guard connection >= 0, connections[connection].transport == .tcp, connections[connection].state == .open,
+      connections[connection].progressAt <= questions[question].askedAt
+    else { return }
+    retire(connection)
   }
 
   /// The connection brought something: it, and its upstream, live.

@@ -42,7 +42,9 @@ public struct Question: BitwiseCopyable, Sendable {
   public let dnssecOK: Bool
   public let checkingDisabled: Bool
   public let zone: Int
-  public var transport: Transport
+  /// What makes it equal to others, and what it is sent over: TCP, too, once an answer by datagram was cut off.
+  public let transport: Transport
+  public var carrier: Transport
   /// Tells this use of the slot from earlier ones.
   public let serial: UInt32
   /// Nanoseconds: when the waiters get SERVFAIL.
@@ -55,6 +57,8 @@ public struct Question: BitwiseCopyable, Sendable {
   static let waits = -2
   /// Times sent.
   public internal(set) var sends: UInt8 = 0
+  /// A connection stood still with this as its oldest question: on a serial server it is what the others waited for.
+  public internal(set) var isSuspect = false
   /// The engine's index of the forward that asks.
   public var forward = 0
   /// Bit i: the forward's i-th upstream was tried.
@@ -127,7 +131,7 @@ public struct Questions: ~Copyable {
     var question = Question(
       hash: key.hash, nameLength: UInt8(truncatingIfNeeded: key.name.count), type: key.type,
       recordClass: key.recordClass, dnssecOK: key.dnssecOK, checkingDisabled: key.checkingDisabled, zone: key.zone,
-      transport: key.transport, serial: serial, deadline: deadline)
+      transport: key.transport, carrier: key.transport, serial: serial, deadline: deadline)
     question.nextInBucket = head(key.hash)
     guard let index = slots.take(question) else { return nil }
     names.bytes.copy(key.name, at: index &* 256)

@@ -65,11 +65,8 @@ final class ClientStream: StreamEnd {
   func ask(_ asked: [Asked]) {
     var bytes: [UInt8] = []
     for one in asked {
-      let (query, message) = world.ledger.query(one, isStream: true)
-      let id = world.ledger.queries[query].id
-      // An id is one query's at a time (RFC 7766 §6.2.1).
-      guard pending[id] == nil else { continue }
-      pending[id] = (query, world.time)
+      let (query, message) = world.ledger.query(one, isStream: true) { self.pending[$0] != nil }
+      pending[world.ledger.queries[query].id] = (query, world.time)
       bytes += MessageWriter.octets(UInt16(message.count)) + message
     }
     write(bytes)

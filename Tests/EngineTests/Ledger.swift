@@ -41,8 +41,8 @@ final class Ledger {
   var streamReplies = 0
   /// Streams that ended with replies on their way.
   var brokenStreams = 0
-  /// Nanoseconds from arrival to reply, the longest.
-  private(set) var worstWait: UInt64 = 0
+  /// Nanoseconds from arrival to reply.
+  private var waits: [UInt64] = []
 
   init(_ settings: Settings) { self.settings = settings }
 
@@ -53,10 +53,11 @@ final class Ledger {
 
   // Queries.
 
-  /// A new query and its message.
-  func query(_ asked: Asked, isStream: Bool) -> (Int, [UInt8]) {
+  /// A new query and its message. An id is one query's at a time on a stream (RFC 7766 §6.2.1).
+  func query(_ asked: Asked, isStream: Bool, idIsTaken: (UInt16) -> Bool = { _ in false }) -> (Int, [UInt8]) {
     questions.insert(asked)
-    let bits = world.chance.next()
+    var bits = world.chance.next()
+    while idIsTaken(UInt16(truncatingIfNeeded: bits >> 40)) { bits = world.chance.next() }
     var name = asked.name
     for at in name.indices where name[at] >= 0x61 && name[at] <= 0x7A && bits >> UInt64(at % 53) & 1 == 1 {
       name[at] ^= 0x20
@@ -117,7 +118,7 @@ final class Ledger {
       return world.report("a second reply to \(queries[index].asked)")
     }
     queries[index].replies += 1
-    worstWait = max(worstWait, world.time - queries[index].arrivedAt)
+    waits.append(world.time - queries[index].arrivedAt)
     replies += 1
     check(message, of: queries[index])
   }
@@ -128,6 +129,11 @@ final class Ledger {
     failedSends += 1
     if queries.indices.contains(index) { queries[index].replies += 1 }
   }
+
+  var worstWait: UInt64 { waits.max() ?? 0 }
+
+  /// Nanoseconds that a share of the replies took at most.
+  func wait(_ share: Double) -> UInt64 { waits.sorted()[Int(Double(waits.count - 1) * share)] }
 
   // Accounts.
 

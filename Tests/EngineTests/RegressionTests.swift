@@ -93,4 +93,20 @@ import Testing
     #expect(world.census(0).streams == 0)
     finish(world)
   }
+
+  /// Each further copy of a truncated answer started the question anew over TCP, and equal questions no longer joined it.
+  @Test func aTruncatedAnswerIsAskedForOnceOverTCP() {
+    var faults = Faults()
+    faults.twice = 1_000_000
+    let world = World(seed: 10, faults: faults, settings: .simulated(transport: .udp))
+    world.upstreams[0].delay = 20 * millisecond
+    let large = (0..<4000).map { Asked(number: $0) }.filter { Content($0).size > 2000 }.prefix(50)
+    for asked in large { world.ask(asked) }
+    world.run(for: 30 * millisecond)
+    for asked in large { world.ask(asked) }
+    world.run(for: second)
+    #expect(world.ledger.replies == 100)
+    #expect(large.allSatisfy { world.upstreams[0].asked[$0] == 2 })
+    finish(world)
+  }
 }

@@ -45,4 +45,41 @@ import Testing
     #expect(world.upstreams[0].mostStreams <= 4)
     finish(world)
   }
+
+  /// A datagram longer than any buffer is ignored, and counted.
+  @Test func ignoresOversizeDatagrams() {
+    let world = World(seed: 4)
+    world.sendJunk([UInt8](repeating: 0, count: 5000))
+    world.run(for: 10 * millisecond)
+    #expect(world.sum(.ignored) == 1 && world.ledger.replies == 0)
+    finish(world)
+  }
+
+  /// Four receive buffers and 3,000 datagrams at once: the kernel holds what there is no buffer for, nothing is lost.
+  @Test func losesNothingWhenBuffersRunOut() {
+    var faults = Faults()
+    faults.buffers = 4
+    let world = World(seed: 5, faults: faults)
+    for number in 0..<3000 { world.ask(Asked(number: number % 50)) }
+    world.run(for: second)
+    #expect(world.ledger.replies == 3000 && world.ledger.failures == 0)
+    #expect(world.sum(.buffersExhausted) > 0)
+    finish(world)
+  }
+
+  /// The machine sleeps for an hour with questions pending: answers or SERVFAIL, and no TTL survives.
+  @Test func survivesASuspension() {
+    let world = World(seed: 6, shards: 2)
+    world.upstreams[0].delay = 100 * millisecond
+    for number in 0..<100 { world.ask(Asked(number: number)) }
+    world.run(for: 50 * millisecond)
+    world.suspend(for: 3600 * second)
+    world.run(for: second)
+    #expect(world.ledger.replies == 100)
+    for number in 0..<100 { world.ask(Asked(number: number)) }
+    world.run(for: 2 * second)
+    #expect(world.ledger.replies == 200)
+    #expect(world.upstreams[0].questions >= 190)
+    finish(world)
+  }
 }
