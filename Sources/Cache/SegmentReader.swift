@@ -47,6 +47,28 @@ public struct SegmentReader: BitwiseCopyable, Sendable {
     return nil
   }
 
+  /// Starts bringing a hash's bucket from memory, for `prefetchEntry` soon.
+  @inline(__always) public func prefetchBucket(_ hash: UInt64) {
+    let first = index.bucket(hash)
+    index.slots.bytes.prefetch(first &* 8)
+    index.heat.prefetch(first)
+  }
+
+  /// Starts bringing what looks like a hash's entry from memory, for `lookup` soon.
+  @inline(__always) public func prefetchEntry(_ hash: UInt64) {
+    let tag = Slot.tag(of: hash)
+    let first = index.bucket(hash)
+    for at in first..<first &+ Bucket.slots where index[at].tag == tag {
+      let slot = index[at]
+      let log = log(slot.log)
+      let at = log.at(slot.position)
+      // Header, name and the image's beginning; an answer of one address has no more.
+      guard !slot.isEmpty, at &+ 24 <= log.words.count else { return }
+      for line in 0..<3 { log.words.bytes.prefetch((at &+ line &* 8) &* 8) }
+      return
+    }
+  }
+
   /// Entries in the index, expired ones too. Exact for the owner, a moment old for others.
   public func entries(zone: Int, store: Store) -> UInt64 { counters.read(.entries, zone: zone, store: store) }
 

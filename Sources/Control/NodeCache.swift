@@ -207,7 +207,8 @@ public final class NodeCache: Sendable {
       for zone in settings.groups[listener.group] {
         let address = listener.label.dropFirst("dns://".count)
         let end = address.lastIndex(of: ":")!
-        log.output.write("\(settings.zones[zone].label)\(address[end...]) on \(address[..<end].filter { !"[]".contains($0) })")
+        let host = address[..<end].filter { !"[]".contains($0) }
+        log.output.write("\(settings.zones[zone].label)\(address[end...]) on \(host)")
       }
     }
     log.output.write(Self.versionText)

@@ -64,7 +64,7 @@ public struct Completion: Sendable {
 }
 
 /// A datagram in a receive buffer.
-public struct Datagram {
+public struct Datagram: BitwiseCopyable {
   /// From the message's first byte to the buffer's end: room to build the reply in place.
   public let buffer: Bytes
   public let length: Int

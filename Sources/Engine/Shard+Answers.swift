@@ -61,7 +61,7 @@ extension Shard where R: ~Copyable {
 
   private mutating func keep(_ question: Int, _ response: Response, _ ttl: UInt32) {
     let q = questions[question]
-    let group = fabric.settings.listeners[waiters[q.firstWaiter].origin.listener].group
+    let group = tables.listenerGroups[waiters[q.firstWaiter].origin.listener]
     let key = Key(
       hash: q.hash, name: questions.name(question), group: UInt16(truncatingIfNeeded: group), qtype: q.type,
       qclass: q.recordClass, flags: Key.Flags(rawValue: (q.dnssecOK ? 1 : 0) | (q.checkingDisabled ? 2 : 0)))

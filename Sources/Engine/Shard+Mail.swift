@@ -29,7 +29,7 @@ extension Shard where R: ~Copyable {
     buffer.copy(message, at: 0)
     // The other shard admitted it.
     guard case .query(let query) = Admission(buffer.slice(0, message.count), stream: origin.isStream) else { return }
-    let key = key(message, query, origin.listener)
+    let key = key(message, query, origin.listener, into: folded.bytes)
     let length = reply(buffer, message.count, query, key, origin)
     guard length > 0 else { return }
     if origin.isStream {

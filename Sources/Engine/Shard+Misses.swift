@@ -21,7 +21,7 @@ extension Shard where R: ~Copyable {
       let letter = Letter(kind: .question, origin: origin)
       guard outboxes[owner].push(letter, buffer.slice(0, length)) else {
         counters.add(.refusedMail)
-        return fail(buffer, length, query, Rcode.servFail, .tooManyQuestions, counters.dropped, origin)
+        return fail(buffer, length, query, key.name, Rcode.servFail, .tooManyQuestions, counters.dropped, origin)
       }
       toWake |= 1 << UInt64(owner)
       return pending(origin)
@@ -42,13 +42,13 @@ extension Shard where R: ~Copyable {
   mutating func ask(_ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ origin: Origin) -> Int {
     let group = Int(key.group)
     guard let zone = tables.zone(group, of: key.name, isDS: query.type == 43) else {
-      return fail(buffer, length, query, Rcode.refused, .none, counters.dropped, origin)
+      return fail(buffer, length, query, key.name, Rcode.refused, .none, counters.dropped, origin)
     }
     let chain = tables.zones[zone].chain
     if tables.chains[chain].caches { counters.add(listener: origin.listener, zone: zone, Counters.Query.misses) }
     guard let forward = tables.forward(chain, of: key.name) else {
       let rcode = query.recordClass == RecordClass.in ? Rcode.servFail : Rcode.refused
-      return fail(buffer, length, query, rcode, .noForward, zone, origin)
+      return fail(buffer, length, query, key.name, rcode, .noForward, zone, origin)
     }
     let question = QuestionKey(
       hash: key.hash, name: key.name, type: query.type, recordClass: query.recordClass, dnssecOK: query.dnssecOK,
@@ -60,7 +60,7 @@ extension Shard where R: ~Copyable {
       tables.forwards[forward].pending >= tables.forwards[forward].maxConcurrent
     {
       counters.add(.concurrencyRejects)
-      return fail(buffer, length, query, Rcode.refused, .tooManyConcurrent, zone, origin)
+      return fail(buffer, length, query, key.name, Rcode.refused, .tooManyConcurrent, zone, origin)
     }
     let options = echoedOptions(buffer, query)
     let kept = options.count <= Waiter.maxOptions ? options.count : 0
@@ -71,7 +71,7 @@ extension Shard where R: ~Copyable {
         udpSize: query.edns?.udpSize ?? 0, dnssecOK: query.dnssecOK, optionsLength: kept, requestSize: length))
     guard let waiter else {
       counters.add(.refusedQuestions)
-      return fail(buffer, length, query, Rcode.servFail, .tooManyQuestions, zone, origin)
+      return fail(buffer, length, query, key.name, Rcode.servFail, .tooManyQuestions, zone, origin)
     }
     waiterOptions.bytes.copy(options.slice(0, kept), at: waiter &* Waiter.maxOptions)
     if let joined {
@@ -84,7 +84,7 @@ extension Shard where R: ~Copyable {
     guard let new = questions.add(question, deadline: now &+ ShardLimits.budget) else {
       waiters.give(waiter)
       counters.add(.refusedQuestions)
-      return fail(buffer, length, query, Rcode.servFail, .tooManyQuestions, zone, origin)
+      return fail(buffer, length, query, key.name, Rcode.servFail, .tooManyQuestions, zone, origin)
     }
     questions[new].forward = forward
     questions[new].firstWaiter = waiter
@@ -107,7 +107,7 @@ extension Shard where R: ~Copyable {
 
   /// An error of our own, in place.
   private mutating func fail(
-    _ buffer: Bytes, _ length: Int, _ query: Query, _ rcode: UInt16, _ cause: Event.Cause, _ zone: Int,
+    _ buffer: Bytes, _ length: Int, _ query: Query, _ name: Bytes, _ rcode: UInt16, _ cause: Event.Cause, _ zone: Int,
     _ origin: Origin
   ) -> Int {
     let reply = Reply.error(to: buffer, query: query, rcode: rcode, options: echoedOptions(buffer, query))
@@ -115,7 +115,6 @@ extension Shard where R: ~Copyable {
       listener: origin.listener, zone: zone, stream: origin.isStream, ipv6: origin.peer.isIPv6, type: query.type,
       rcode: rcode, dnssecOK: query.dnssecOK, requestSize: length, responseSize: reply, duration: 0)
     if zone != counters.dropped {
-      let name = folded.bytes.slice(0, query.nameLength)
       logFailure(cause, rcode, query, name, zone, origin, upstream: -1)
       logAnswer(buffer, length, query, name, zone, origin, reply, duration: 0)
     }

@@ -14,57 +14,13 @@ struct Source {
 }
 
 extension Shard where R: ~Copyable {
-  /// A datagram, or the end of a listener's multishot receive.
-  @inline(__always) mutating func received(_ completion: Completion) {
-    let listener = completion.token.index
-    if !completion.more { rearm(listener, failed: completion.result < 0) }
-    guard let datagram = ring.datagram(completion, on: listener) else { return }
-    counters.add(.datagrams)
-    // A message cut by the buffer's end is not the one that was sent.
-    guard !datagram.truncated else {
-      counters.add(.ignored)
-      ring.release(completion.buffer)
-      hasBuffers = true
-      return
-    }
-    let source = Source(listener: listener, stream: -1, address: datagram.sender, local: datagram.local)
-    let length = answer(datagram.buffer, datagram.length, source)
-    if length > 0 {
-      counters.add(.replies)
-      ring.reply(with: completion.buffer, length: length, on: listener)
-    } else {
-      ring.release(completion.buffer)
-      hasBuffers = true
-    }
-  }
-
-  /// Receives on. With no buffer left it waits for one to come back, or for the next tick: the kernel keeps datagrams
-  /// meanwhile.
-  private mutating func rearm(_ listener: Int, failed: Bool) {
-    guard failed else { return ring.receive(on: listener) }
-    counters.add(.buffersExhausted)
-    receivePauses.append(listener, to: &pausedReceives)
-    tickAt = min(tickAt, now &+ ShardLimits.tick)
-  }
-
-  mutating func resumeReceives() {
-    hasBuffers = false
-    while pausedReceives.first >= 0 {
-      let listener = pausedReceives.first
-      receivePauses.remove(listener, from: &pausedReceives)
-      ring.receive(on: listener)
-    }
-  }
-
-  /// Answers the query in the first `length` bytes of `buffer` in place, if that can be done now. Returns the reply's
+  /// Answers the message in the first `length` bytes of `buffer` in place, if that can be done now. Returns the reply's
   /// length; 0: there is no reply, or it comes later.
-  @inline(__always) mutating func answer(_ buffer: Bytes, _ length: Int, _ source: Source) -> Int {
-    let message = buffer.slice(0, length)
-    switch Admission(message, stream: source.isStream) {
+  mutating func answer(_ buffer: Bytes, _ length: Int, _ admission: Admission, _ source: Source) -> Int {
+    switch admission {
     case .query(let query):
-      let key = key(message, query, source.listener)
-      if let reply = hit(buffer, length, query, key, source) { return reply }
-      return miss(buffer, length, query, key, source)
+      let key = key(buffer.slice(0, length), query, source.listener, into: folded.bytes)
+      return hit(buffer, length, query, key, source) ?? miss(buffer, length, query, key, source)
     case .drop:
       if !source.isStream { counters.add(.ignored) }
       return 0
@@ -76,16 +32,21 @@ extension Shard where R: ~Copyable {
     }
   }
 
-  /// The cache key of a query: its name folded into `folded`, all that tells answers apart in the hash.
-  @inline(__always) func key(_ message: Bytes, _ query: Query, _ listener: Int) -> Key {
-    let flags: UInt8 = (query.dnssecOK ? 1 : 0) | (query.checkingDisabled ? 2 : 0)
-    let group = fabric.settings.listeners[listener].group
-    let salt = UInt64(query.type) | UInt64(query.recordClass) << 16 | UInt64(flags) << 32 | UInt64(group) << 40
-    let hash = Name.fold(
-      message, at: Header.length, length: query.nameLength, into: folded.bytes, salt: salt, secret: secret)
+  /// The cache key of a query: its name folded to the front of `name` (256 bytes), all that tells answers apart in the
+  /// hash.
+  @inline(__always) func key(_ message: Bytes, _ query: Query, _ listener: Int, into name: Bytes) -> Key {
+    let flags = Self.keyFlags(query)
+    let group = tables.listenerGroups[listener]
+    let salt =
+      UInt64(query.type) | UInt64(query.recordClass) << 16 | UInt64(flags.rawValue) << 32 | UInt64(group) << 40
+    let hash = Name.fold(message, at: Header.length, length: query.nameLength, into: name, salt: salt, secret: secret)
     return Key(
-      hash: hash, name: folded.bytes.slice(0, query.nameLength), group: UInt16(truncatingIfNeeded: group),
-      qtype: query.type, qclass: query.recordClass, flags: Key.Flags(rawValue: flags))
+      hash: hash, name: name.slice(0, query.nameLength), group: UInt16(truncatingIfNeeded: group),
+      qtype: query.type, qclass: query.recordClass, flags: flags)
+  }
+
+  @inline(__always) static func keyFlags(_ query: Query) -> Key.Flags {
+    Key.Flags(rawValue: (query.dnssecOK ? 1 : 0) | (query.checkingDisabled ? 2 : 0))
   }
 
   /// The shard whose segment holds what is known of a name. From the middle of the hash: the segment uses both ends.

@@ -116,7 +116,7 @@ extension Shard where R: ~Copyable {
       streams[stream].peer.write(to: address)
       let source = Source(
         listener: streams[stream].listener, stream: stream, address: address.slice(0, 28), local: address.slice(0, 0))
-      let reply = answer(message, length, source)
+      let reply = answer(message, length, Admission(message.slice(0, length), stream: true), source)
       if reply > 0 {
         counters.add(.replies)
         guard append(message.slice(0, reply), to: stream) else { return closeStream(stream) }

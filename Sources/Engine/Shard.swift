@@ -66,6 +66,11 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   /// Receive buffers came back in this turn.
   var hasBuffers = false
 
+  /// Queries by datagram of this turn that are not answered yet, and their names, folded, 256 bytes each.
+  var batch: Slab<Admitted>
+  let batchNames = Region(size: Admitted.batch * 256)
+  var admitted = 0
+
   /// Nanoseconds: the clock as read at this turn's start.
   var now: UInt64 = 0
   var tickAt: UInt64 = 0
@@ -106,6 +111,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     links = Slab(capacity: connections)
     upstreamInput = Region(size: connections * UpstreamLink.inputSize)
     upstreamOutput = Region(size: connections * UpstreamLink.outputSize)
+    batch = Slab(capacity: Admitted.batch)
+    for _ in 0..<Admitted.batch { _ = batch.takeUninitialized() }
     marks = Links(capacity: connections)
     let places = Stream.Limits.count + Stream.Limits.spare
     streams = Slab(capacity: places)
@@ -135,6 +142,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
       complete(ring.completion(i))
       i &+= 1
     }
+    answerBatch()
     if now >= tickAt { tick() }
     if hasBuffers { resumeReceives() }
     flush()

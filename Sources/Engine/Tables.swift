@@ -78,6 +78,7 @@ struct Tables: ~Copyable {
   var zones: Slab<Zone>
   var zoneOrder: Slab<Int>  // zone indices, group by group, longest name first
   var groups: Slab<IndexRange>
+  var listenerGroups: Slab<Int>
   var chains: Slab<Chain>
   var forwards: Slab<Forward>
 
@@ -91,6 +92,7 @@ struct Tables: ~Copyable {
     zones = Slab(capacity: max(1, settings.zones.count))
     zoneOrder = Slab(capacity: max(1, settings.groups.reduce(0) { $0 + $1.count }))
     groups = Slab(capacity: max(1, settings.groups.count))
+    listenerGroups = Slab(capacity: max(1, settings.listeners.count))
     chains = Slab(capacity: max(1, settings.chains.count))
     forwards = Slab(capacity: max(1, forwardCount))
     for zone in settings.zones {
@@ -101,6 +103,7 @@ struct Tables: ~Copyable {
       _ = groups.take(IndexRange(start: zoneOrder.count, count: ordered.count))
       for zone in ordered { _ = zoneOrder.take(zone) }
     }
+    for listener in settings.listeners { _ = listenerGroups.take(listener.group) }
     for chain in settings.chains { add(chain) }
   }
 

@@ -26,6 +26,12 @@ extension Bytes {
     unsafe atomics_store_release(sharedWord(at), value)
   }
 
+  /// Starts bringing what lies at `at` from memory, for a load soon.
+  @inlinable @inline(__always) public func prefetch(_ at: Int) {
+    check(at, 1)
+    unsafe atomics_prefetch(base + at)
+  }
+
   /// Adds to a counter that only the calling thread writes.
   @inlinable @inline(__always) public func count(_ at: Int, by amount: UInt64 = 1) {
     storeRelaxed(loadRelaxed(at) &+ amount, at: at)

@@ -19,6 +19,13 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
 
   /// An index that holds `element` from now on; nil when all are taken.
   public mutating func take(_ element: Element) -> Int? {
+    guard let index = takeUninitialized() else { return nil }
+    unsafe (pointer + index).initialize(to: element)
+    return index
+  }
+
+  /// An index whose element is to be assigned before it is read; nil when all are taken.
+  public mutating func takeUninitialized() -> Int? {
     let index: Int
     if firstFree != 0 {
       index = firstFree &- 1
@@ -30,7 +37,6 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     }
     links.bytes.set(u32: Self.taken, at: index &* 4)
     count &+= 1
-    unsafe (pointer + index).initialize(to: element)
     return index
   }
 

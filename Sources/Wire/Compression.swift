@@ -3,28 +3,37 @@ import Memory
 /// Writes names into a message with compression (RFC 1035 §4.1.4), remembering each suffix it wrote.
 ///
 /// The memory of suffixes is a small direct-mapped table: a suffix that lost its place is written out again, which
-/// costs bytes, never correctness. Work is linear in the octets of the names: one hash step each, and one comparison
-/// per label whose hash is known.
+/// costs bytes, never correctness.
+///
+/// A short message can ask for long work, with pointers that lead far (Unbound CVE-2024-8508). So what is walked is
+/// counted, and beyond a bound the message is refused. Most pointers cost nothing: those into the question, and one
+/// like the one before it.
 struct NameWriter: ~Copyable {
   private static let slots = 256
   private static let slotSize = 4  // message offset, then sixteen more bits of the hash
   /// A pointer has fourteen bits.
   private static let maxOffset = 0x3FFF
-  /// Labels one message may make this writer look at: more than a message of 64 KiB can hold uncompressed.
-  private static let maxLabels = 65_536
+  /// Octets of names that one message may have walked: four times what it can hold. A pointer or a label to be looked
+  /// up counts as four, for it takes about as long; the most that 64 KiB can ask for takes some 0.8 ms.
+  static let maxWork = 4 * 65_536
 
   private let table = Region(size: slots * slotSize)
   private let name = Region(size: 256)
   private let starts = Region(size: 128)
   private let hashes = Region(size: 128 * 8)
-  private var labels = 0
+  private let other = Region(size: 256)
+  private var work = 0
+  /// The last pointer that was a whole name, and the pointer that it became: an RRset has one owner.
+  private var lastPointer: UInt16 = 0
+  private var lastWritten: UInt16 = 0
   /// Offsets from the question's start at which it has a label: what most names in a response point to.
   private var questionLabels: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
   /// Starts a message whose question, its name folded and without pointers, stands in `out` at `Header.length`.
   mutating func reset(_ out: Bytes, nameLength: Int) {
     table.bytes.fill(0)
-    labels = 0
+    work = 0
+    lastPointer = 0
     questionLabels = (0, 0, 0, 0)
     name.bytes.copy(out.slice(Header.length, nameLength), at: 0)
     var index = hashSuffixes(nameLength) &- 1
@@ -58,18 +67,18 @@ struct NameWriter: ~Copyable {
   /// Writes the name at `source` of `message` to `out` at `at` and returns the offset after it; nil if the name is
   /// malformed, does not fit, or the message asks for too much work. Without `compress` it is written whole.
   mutating func write(_ message: Bytes, at source: Int, to out: Bytes, at: Int, compress: Bool) -> Int? {
-    // A pointer into the question, which stands at the same place in both messages, stays as it is.
-    if compress, source &+ 2 <= message.count, at &+ 2 <= out.count {
-      let pointer = message.u16(source)
-      if pointer & 0xC000 == 0xC000, isQuestionLabel(Int(pointer & 0x3FFF)) {
-        out.set(u16: pointer, at: at)
+    let first = source &+ 2 <= message.count ? message.u16(source) : 0
+    if compress, first & 0xC000 == 0xC000, at &+ 2 <= out.count {
+      // A pointer into the question, which stands at the same place in both messages, stays as it is.
+      let known = isQuestionLabel(Int(first & 0x3FFF)) ? first : first == lastPointer ? lastWritten : 0
+      if known != 0 {
+        out.set(u16: known, at: at)
         return at &+ 2
       }
     }
-    guard let length = Name.expand(message, at: source, into: name.bytes) else { return nil }
+    guard let length = Name.expand(message, at: source, into: name.bytes, work: &work) else { return nil }
     let count = hashSuffixes(length)
-    labels &+= count
-    guard labels <= Self.maxLabels else { return nil }
+    work &+= 4 &* count
 
     var written = 0  // labels to write before the pointer or the root
     var pointer = 0
@@ -83,7 +92,11 @@ struct NameWriter: ~Copyable {
     }
 
     let plain = written == count ? length : Int(starts.bytes[written])
-    guard at &+ plain &+ 2 <= out.count else { return nil }
+    guard work <= Self.maxWork, at &+ plain &+ 2 <= out.count else { return nil }
+    if first & 0xC000 == 0xC000, count > 0, written == 0 || at <= Self.maxOffset {
+      lastPointer = first
+      lastWritten = 0xC000 | UInt16(truncatingIfNeeded: written == 0 ? pointer : at)
+    }
     out.copy(name.bytes.slice(0, plain), at: at)
     var index = 0
     while index < written {
@@ -138,9 +151,10 @@ struct NameWriter: ~Copyable {
 
   /// Whether the name written at `known` is, octet for octet, the expanded name from `start` on. `out` holds only what
   /// this writer wrote, so its pointers lead backwards and end.
-  private func matches(_ out: Bytes, _ known: Int, _ start: Int, _ length: Int) -> Bool {
+  private mutating func matches(_ out: Bytes, _ known: Int, _ start: Int, _ length: Int) -> Bool {
     var at = known
     var mine = start
+    defer { work &+= mine &- start }
     while mine < length {
       let octet = Int(out[at])
       if octet & 0xC0 == 0xC0 {
@@ -156,10 +170,13 @@ struct NameWriter: ~Copyable {
     return true
   }
 
-  /// Whether `suffix`, uncompressed and folded, is the name at `at` of `message` or an ancestor of it.
-  func isSuffix(_ suffix: Bytes, ofNameAt at: Int, in message: Bytes) -> Bool {
-    guard let length = Name.expand(message, at: at, into: name.bytes) else { return false }
+  /// Whether the name at `ancestor` of `out` is that at `at`, or above it. Beyond the bound on work it is not.
+  mutating func isAncestor(_ ancestor: Int, ofNameAt at: Int, in out: Bytes) -> Bool {
+    guard work <= Self.maxWork, let above = Name.expand(out, at: ancestor, into: other.bytes, work: &work),
+      let length = Name.expand(out, at: at, into: name.bytes, work: &work)
+    else { return false }
+    Name.fold(other.bytes.slice(0, above))
     Name.fold(name.bytes.slice(0, length))
-    return Name.hasSuffix(name.bytes.slice(0, length), suffix)
+    return Name.hasSuffix(name.bytes.slice(0, length), other.bytes.slice(0, above))
   }
 }

@@ -1,7 +1,7 @@
 import Memory
 
 /// What an OPT record says (RFC 6891 §6.1), and where its options stand in the message it came in.
-public struct EDNS: Sendable {
+public struct EDNS: BitwiseCopyable, Sendable {
   /// The sender's UDP payload size as written; `Reply` applies the bounds.
   public let udpSize: UInt16
   public let extendedRcode: UInt8

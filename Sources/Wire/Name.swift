@@ -35,12 +35,14 @@ public enum Name {
   }
 
   /// Writes the name at `start`, pointers followed, to the front of `out` (at least 255 bytes) and returns its length;
-  /// nil if it is malformed. Each pointer must lead to before the labels that led to it, so the walk ends.
-  public static func expand(_ message: Bytes, at start: Int, into out: Bytes) -> Int? {
+  /// nil if it is malformed. Each pointer must lead to before the labels that led to it, so the walk ends. What it
+  /// walks is added to `work`, in octets; a pointer counts as four.
+  public static func expand(_ message: Bytes, at start: Int, into out: Bytes, work: inout Int) -> Int? {
     var at = start
     var limit = start  // a pointer's target must be below this
     var length = 0
     var pointers = 0
+    defer { work &+= length &+ 4 &* pointers }
     while at < message.count {
       let octet = Int(message[at])
       if octet & 0xC0 == 0xC0 {

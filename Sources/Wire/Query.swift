@@ -1,7 +1,7 @@
 import Memory
 
 /// A query that passed admission: its numbers, and where its parts stand in the buffer it arrived in.
-public struct Query: Sendable {
+public struct Query: BitwiseCopyable, Sendable {
   public let id: UInt16
   public let flags: UInt16
   /// Octets of the question's name, root included; it starts at `Header.length`.

@@ -32,7 +32,6 @@ public struct ImageWriter: ~Copyable {
   private var names = NameWriter()
   private let memory = Region(size: 65_536)
   private let offsets = Region(size: 12_288)
-  private let tail = Region(size: 256)
   private var end = 0
   private var start = 0
   private var offsetCount = 0
@@ -78,9 +77,9 @@ public struct ImageWriter: ~Copyable {
       }
       let owner = end
       guard let data = write(record, of: message) else { return nil }
-      if record.type == RecordType.cname, index < answers { chainEnd = data }
+      if record.type == RecordType.cname, index < answers, isSame(owner, chainEnd) { chainEnd = data }
       if record.type == RecordType.soa, index >= answers, index < authorities {
-        response.hasSOA = response.hasSOA || owns(owner, chainEnd)
+        response.hasSOA = response.hasSOA || names.isAncestor(owner, ofNameAt: chainEnd, in: out.slice(0, end))
       }
       response.ttl = min(response.ttl, record.ttl(message))
       if index < answers {
@@ -96,12 +95,14 @@ public struct ImageWriter: ~Copyable {
     return response
   }
 
-  /// Whether the name at offset `ancestor` of the image's message is that at `name` or above it.
-  private mutating func owns(_ ancestor: Int, _ name: Int) -> Bool {
-    let scratch = tail.bytes
-    guard let length = Name.expand(memory.bytes.slice(0, end), at: ancestor, into: scratch) else { return false }
-    Name.fold(scratch.slice(0, length))
-    return names.isSuffix(scratch.slice(0, length), ofNameAt: name, in: memory.bytes.slice(0, end))
+  /// Whether the names at two offsets of the image's message are one. Most owners in a chain are pointers to the name
+  /// before, or are that name.
+  private mutating func isSame(_ owner: Int, _ name: Int) -> Bool {
+    let out = memory.bytes.slice(0, end)
+    let a = out.u16(owner)
+    let b = out.u16(name)
+    if a & 0xC000 == 0xC000, a == b || Int(a & 0x3FFF) == name { return true }
+    return names.isAncestor(owner, ofNameAt: name, in: out) && names.isAncestor(name, ofNameAt: owner, in: out)
   }
 
   /// Appends one record; returns the offset of its data, or nil if it is malformed or the image is full.

@@ -11,7 +11,8 @@ import Wire
   func expand(_ octets: [UInt8], at start: Int = 0) -> [UInt8]? {
     let message = arena.put([UInt8](repeating: 0, count: 12) + octets)
     let room = out.room(255)
-    return Name.expand(message, at: 12 + start, into: room).map { room.slice(0, $0).octets }
+    var work = 0
+    return Name.expand(message, at: 12 + start, into: room, work: &work).map { room.slice(0, $0).octets }
   }
 
   func skip(_ octets: [UInt8]) -> Int? { Name.skip(arena.put(octets), at: 0) }
@@ -91,6 +92,14 @@ import Wire
     for index in 0..<128 { octets += pointer(index == 0 ? 12 : 12 + 1 + (index - 1) * 2) }
     #expect(expand(octets, at: 1 + 126 * 2) == [0])
     #expect(expand(octets, at: 1 + 127 * 2) == nil)
+  }
+
+  @Test func workIsOctetsAndFourForAPointer() {
+    let message = arena.put(
+      [UInt8](repeating: 0, count: 12) + wire("example.") + [1, 0x61] + pointer(12) + pointer(21))
+    var work = 5
+    #expect(Name.expand(message, at: 25, into: out.room(255), work: &work) == 11)
+    #expect(work == 5 + 11 + 2 * 4)
   }
 
   @Test func suffixesEndOnLabelBorders() {

@@ -40,6 +40,19 @@ import Wire
     for owner in ["one.", "two.", "three.", "c.three."] { #expect(try !owns(wire(owner), "a.one.", chain: chain)) }
   }
 
+  @Test func aliasesOffTheChainLeadNowhere() throws {
+    // Else a response to one name could deny it with the SOA of another.
+    let strange = [Message.Record.cname(wire("x.one."), wire("b.two."))]
+    #expect(try !owns(wire("two."), "a.one.", chain: strange))
+    #expect(try owns(wire("one."), "a.one.", chain: strange))
+    let chain = [Message.Record.cname(pointer(12), wire("b.two."))]
+    #expect(try owns(wire("two."), "a.one.", chain: chain + strange.map { .cname($0.owner, wire("c.three.")) }))
+    // From the name above, and from the one below.
+    for owner in ["one.", "y.a.one."] {
+      #expect(try !owns(wire("two."), "a.one.", chain: [.cname(wire(owner), wire("b.two."))]))
+    }
+  }
+
   @Test func onlyInTheAuthoritySection() throws {
     let soa = [Message.Record.soa(wire("example."))]
     #expect(try !read(.response(wire("www.example."), answers: soa), wire("www.example.")).hasSOA)

@@ -11,6 +11,8 @@ static inline void atomics_store_relaxed(uint64_t *p, uint64_t v) { __atomic_sto
 static inline void atomics_store_release(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
 static inline uint8_t atomics_load_byte(const uint8_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
 static inline void atomics_store_byte(uint8_t *p, uint8_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+/* Starts bringing the line of `p` from memory; any address will do. */
+static inline void atomics_prefetch(const void *p) { __builtin_prefetch(p); }
 static inline void atomics_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 static inline void atomics_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
 
