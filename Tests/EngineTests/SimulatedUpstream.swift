@@ -65,8 +65,8 @@ final class SimulatedUpstream {
   func breakOne() { if let stream = streams.randomElement(using: &world.chance) { stream.abandon(resetting: true) } }
 
   /// An answer of another connection, falsified, to someone else's questions.
-  func crossTalk(_ bytes: [UInt8], not own: UpstreamStream) {
-    streams.filter { $0 !== own }.randomElement(using: &world.chance)?.send(falsified(bytes))
+  func crossTalk(_ message: Message, _ asked: Asked, not own: UpstreamStream) {
+    streams.filter { $0 !== own }.randomElement(using: &world.chance)?.send(falsified(message, asked))
   }
 
   // Questions.
@@ -112,24 +112,19 @@ final class SimulatedUpstream {
     return writer.bytes
   }
 
-  /// What nobody may ever see: the same with other data and the longest of TTLs.
-  func falsified(_ bytes: [UInt8]) -> [UInt8] {
-    var bytes = bytes
-    for at in max(12, bytes.count - 30)..<bytes.count { bytes[at] ^= 0x55 }
-    return bytes
-  }
-
-  /// Another question, or another id, with data that is wrong for either.
-  func wrongQuestion(_ bytes: [UInt8]) -> [UInt8] {
-    var bytes = falsified(bytes)
-    bytes[14] = bytes[14] == 0x30 ? 0x31 : 0x30
-    return bytes
-  }
-
-  func wrongID(_ bytes: [UInt8]) -> [UInt8] {
-    var bytes = falsified(bytes)
-    bytes[0] ^= UInt8(1 + world.chance.below(255))
-    return bytes
+  /// What nobody may ever see: a well-formed answer with data that is not the name's, for long. With another question,
+  /// whose name differs in one octet, or under another id, or neither.
+  func falsified(_ message: Message, _ asked: Asked, question: Bool = false, id: Bool = false) -> [UInt8] {
+    var content = Content(asked)
+    content.rcode = 0
+    content.authorities = []
+    content.answers = [Content.Record(owner: asked.name, type: asked.type, ttl: 86_400, data: [6, 6, 6, 6])]
+    var name = asked.name
+    if question { name[2] = name[2] == 0x30 ? 0x31 : 0x30 }
+    let other = UInt16(1 + world.chance.below(0xFFFF))
+    var writer = MessageWriter(id: message.id ^ (id ? other : 0), flags: 0x8580, name: name, type: asked.type)
+    writer.add(content, limit: 512)
+    return writer.bytes
   }
 
   // Datagrams.
@@ -142,8 +137,10 @@ final class SimulatedUpstream {
     let answer = answer(message, asked, limit: limit)
     let faults = world.faults
     var replies = [answer]
-    if world.chance.happens(faults.wrongID) { replies.insert(wrongID(answer), at: 0) }
-    if world.chance.happens(faults.wrongQuestion) { replies.insert(wrongQuestion(answer), at: 0) }
+    if world.chance.happens(faults.wrongID) { replies.insert(falsified(message, asked, id: true), at: 0) }
+    if world.chance.happens(faults.wrongQuestion) {
+      replies.insert(falsified(message, asked, question: true), at: 0)
+    }
     if world.chance.happens(faults.junk) { replies.insert(world.junk(), at: 0) }
     if world.chance.happens(faults.twice) { replies.append(answer) }
     for reply in replies where !world.chance.happens(faults.loss) {

@@ -83,10 +83,12 @@ final class UpstreamStream: StreamEnd {
       socket.deliver(Array(framed(answer).prefix(world.chance.below(answer.count + 2))))
       return abandon(resetting: true)
     }
-    if world.chance.happens(faults.wrongID) { send(upstream.wrongID(answer)) }
-    if world.chance.happens(faults.wrongQuestion) { return send(upstream.wrongQuestion(answer)) }
+    if world.chance.happens(faults.wrongID) { send(upstream.falsified(question.0, question.1, id: true)) }
+    if world.chance.happens(faults.wrongQuestion) {
+      return send(upstream.falsified(question.0, question.1, question: true))
+    }
     if world.chance.happens(faults.junk) { return socket.deliver(world.junk()) }
-    if world.chance.happens(faults.crossTalk) { upstream.crossTalk(answer, not: self) }
+    if world.chance.happens(faults.crossTalk) { upstream.crossTalk(question.0, question.1, not: self) }
     send(answer)
     if world.chance.happens(faults.twice) { send(answer) }
     served += 1
