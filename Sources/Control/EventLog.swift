@@ -94,6 +94,7 @@ public final class EventLog: Sendable {
       case .tooManyQuestions: "too many questions are pending"
       case .tooManyConcurrent: "concurrent queries exceeded maximum"
       case .noForward: "no next plugin found"
+      case .malformedAnswer: "the upstream's answer is malformed"
       case .none: "the upstream answered with an error alone"
       }
     errors.error("\(event.rcode) \(ZoneName(name)) \(RecordType(value: event.type).name): \(cause)")

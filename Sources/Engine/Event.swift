@@ -10,7 +10,7 @@ public struct Event: BitwiseCopyable, Sendable {
   }
 
   public enum Cause: UInt8, Sendable, BitwiseCopyable {
-    case none, upstreamTimeout, upstreamUnusable, tooManyQuestions, tooManyConcurrent, noForward
+    case none, upstreamTimeout, upstreamUnusable, tooManyQuestions, tooManyConcurrent, noForward, malformedAnswer
   }
 
   public var kind = Kind.query

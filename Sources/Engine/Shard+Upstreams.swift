@@ -281,7 +281,16 @@ extension Shard where R: ~Copyable {
     }
     writeQuestion(question)
     guard let response = images.write(message, question: folded.bytes.slice(0, Int(q.nameLength) &+ 4)) else {
-      return !isStream
+      // Over UDP a forger may have guessed this far: the answer may still come. Over TCP this is the upstream's answer,
+      // whole and in its frame: it is asked for again, and the connection's other questions are left alone.
+      guard isStream else { return true }
+      pool.withdraw(question, questions: &questions)
+      if q.sends >= Pool.Limits.sends {
+        settle(question, failing: Rcode.servFail, cause: .malformedAnswer)
+      } else {
+        dispatch(question)
+      }
+      return true
     }
     counters.exchanged(upstream: upstream, rcode: response.rcode, duration: now &- q.askedAt)
     settle(question, with: response)
