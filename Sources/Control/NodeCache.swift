@@ -40,6 +40,7 @@ public final class NodeCache: Sendable {
     warnOfWhatIsMissing(logger)
 
     let configuration = try load()
+    for line in configuration.ineffective { logger.warning("\(line)") }
     let shards = flags.shards > 0 ? flags.shards : ProcessorQuota.shards()
     let settings: Settings
     do {

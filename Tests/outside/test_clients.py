@@ -8,6 +8,22 @@ import zone
 ADDRESSES = ("127.0.0.1", "::1")
 
 
+class Wildcard(harness.OutsideCase):
+    def test_source_address(self):
+        """Bound to every address, it answers from the one that was asked: dig believes no other."""
+        nsd = self.start_nsd()
+        for bind, addresses in (("", ("127.0.0.1", "127.0.0.2", "::1")), ("bind 0.0.0.0", ("127.0.0.1", "127.0.0.2"))):
+            block = "cluster.local:{} {{\n    cache 30\n    %s\n    forward . 127.0.0.1:%d {{\n        force_tcp\n    }}\n}}\n"
+            ringlet = self.start_ringlet_with((block % (bind, nsd.port)).format)
+            for number, address in enumerate(addresses):
+                for transport in ("+notcp", "+tcp", "+notcp"):  # a miss, then hits
+                    with self.subTest(bind=bind, address=address, transport=transport):
+                        got = harness.run(
+                            "dig", f"@{address}", "-p", str(ringlet.port), "+short", "+tries=1", transport, zone.service(number)
+                        )
+                        self.assertEqual(got.strip(), str(zone.address(number)))
+
+
 class Tools(harness.OutsideCase):
     shards = 1
 

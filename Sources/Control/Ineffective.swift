@@ -1,0 +1,39 @@
+import Corefile
+
+extension Configuration {
+  /// What a Corefile asks for and this version reads, checks, and does not do: a line each, with its place.
+  var ineffective: [String] {
+    blocks.flatMap { block in
+      var found: [(SourceLocation, String)] = []
+      if let loop = block.loop { found.append((loop, "loop: forwarding loops are not looked for")) }
+      if let reload = block.reload { found.append((reload.location, "reload: the Corefile is read once, at start")) }
+      if let debug = block.debug { found.append((debug, "debug")) }
+      if let cache = block.cache {
+        if cache.prefetch != nil { found.append((cache.location, "cache: prefetch")) }
+        if cache.serveStale != nil { found.append((cache.location, "cache: serve_stale")) }
+      }
+      if let errors = block.errors, !errors.consolidations.isEmpty {
+        found.append((errors.location, "errors: consolidate"))
+      }
+      for forward in block.forward {
+        for option in forward.ineffective { found.append((forward.location, "forward: \(option)")) }
+      }
+      return found.map { "\($0.0) - \($0.1) has no effect in this version of ringlet" }
+    }
+  }
+}
+
+extension ForwardDirective {
+  /// Options that differ from their defaults and are not acted upon.
+  fileprivate var ineffective: [String] {
+    var options: [String] = []
+    if maxFails != 2 { options.append("max_fails") }
+    if maxConnectAttempts != 0 { options.append("max_connect_attempts") }
+    if healthCheck != HealthCheck() { options.append("health_check") }
+    if !next.isEmpty { options.append("next") }
+    if !failover.isEmpty { options.append("failover") }
+    if failsFastWhenAllDown { options.append("failfast_all_unhealthy_upstreams") }
+    if tls != TLSFiles() || tlsServerName != nil { options.append("tls") }
+    return options
+  }
+}
