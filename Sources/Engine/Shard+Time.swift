@@ -21,6 +21,11 @@ extension Shard where R: ~Copyable {
     tickAt = now &+ (questions.count > 0 ? ShardLimits.tick : ShardLimits.tick * 10)
     collectMail()
     while let due = questions.nextDue, due.deadline <= now {
+      // More clients than datagrams can be on their way at once: the rest wait a millisecond.
+      guard datagrams.count &+ questions[due.index].waiters <= ShardLimits.datagrams || datagrams.count == 0 else {
+        tickAt = now &+ 1_000_000
+        break
+      }
       counters.add(.timeouts)
       pool.expire(due.index, questions: questions)
       settle(due.index, failing: Rcode.servFail, cause: .upstreamTimeout)

@@ -9,7 +9,7 @@ enum ShardLimits {
   static let questions = 4096
   static let waiters = 16_384
   /// Datagrams on their way out that are not in a receive buffer.
-  static let datagrams = 1024
+  static let datagrams = 4096
   static let datagramSize = 2048
   /// Nanoseconds from a query's arrival to its answer, whatever happens.
   static let budget: UInt64 = 3_900_000_000

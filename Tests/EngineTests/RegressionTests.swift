@@ -109,4 +109,17 @@ import Testing
     #expect(large.allSatisfy { world.upstreams[0].asked[$0] == 2 })
     finish(world)
   }
+
+  /// Of the clients that a shard answered in one turn, those beyond the 1,024th went without a word.
+  @Test(arguments: [false, true]) func aTurnAnswersThousands(isSilent: Bool) {
+    let world = World(seed: 11)
+    world.upstreams[0].delay = 200 * millisecond
+    if isSilent { world.upstreams[0].mode = .silent }
+    for client in 0..<9000 {
+      world.ask(Asked(number: UpstreamScenarioTests.plain[isSilent ? client / 3 : client / 3000]))
+    }
+    world.run(for: 5 * second)
+    #expect(world.ledger.replies == 9000 && world.ledger.failures == (isSilent ? 9000 : 0))
+    finish(world)
+  }
 }
