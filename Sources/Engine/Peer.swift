@@ -10,7 +10,6 @@ public struct Peer: BitwiseCopyable, Sendable {
   public static let addressSize = 28
   /// Bytes that `write` needs.
   public static let size = 56
-  static let localOffset = 32
 
   public init() {}
 

@@ -83,11 +83,11 @@ extension Shard where R: ~Copyable {
     return true
   }
 
-  private func token(_ operation: Token.Operation, _ connection: Int) -> Token {
+  func token(_ operation: Token.Operation, _ connection: Int) -> Token {
     Token(operation, index: connection, generation: links[connection].generation)
   }
 
-  private func isCurrent(_ token: Token) -> Bool {
+  func isCurrent(_ token: Token) -> Bool {
     links.isTaken(token.index) && links[token.index].generation & 0xFF_FFFF == token.generation
   }
 
@@ -200,130 +200,11 @@ extension Shard where R: ~Copyable {
     }
   }
 
-  private mutating func read(_ connection: Int) {
+  mutating func read(_ connection: Int) {
     links[connection].operations &+= 1
     let input = upstreamInput.bytes.slice(connection &* UpstreamLink.inputSize, UpstreamLink.inputSize)
     ring.read(
       links[connection].handle, into: input.from(links[connection].filled), token: token(.upstreamRead, connection))
-  }
-
-  mutating func upstreamRead(_ completion: Completion) {
-    let connection = completion.token.index
-    guard isCurrent(completion.token) else { return }
-    links[connection].operations &-= 1
-    if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
-    let isDatagram = pool.connections[connection].transport == .udp
-    guard completion.result > 0 || isDatagram && completion.result == 0 else {
-      // An upstream may close at any time; one that did so before it ever answered is failing.
-      return lose(connection, failed: !pool.connections[connection].hasAnswered || isDatagram)
-    }
-    if isDatagram {
-      pool.progress(on: connection, now: now)
-      let input = upstreamInput.bytes.slice(connection &* UpstreamLink.inputSize, Int(completion.result))
-      _ = respond(input, on: connection)
-      if pool.connections[connection].state == .draining, pool.connections[connection].asked.count == 0 {
-        return lose(connection, failed: false)
-      }
-      return read(connection)
-    }
-    links[connection].filled &+= Int(completion.result)
-    pool.progress(on: connection, now: now)
-    counters.setUp(upstream: pool.connections[connection].upstream, true)
-    guard takeFrames(connection) else { return lose(connection, failed: false) }
-    read(connection)
-  }
-
-  /// Reads whole frames (RFC 1035 §4.2.2) and moves the rest to the front. False: the connection is not to be trusted.
-  private mutating func takeFrames(_ connection: Int) -> Bool {
-    let input = upstreamInput.bytes.slice(connection &* UpstreamLink.inputSize, UpstreamLink.inputSize)
-    let filled = links[connection].filled
-    var at = 0
-    while filled &- at >= 2 {
-      let length = Int(input.u16(at))
-      guard length >= Header.length else { return false }
-      guard filled &- at &- 2 >= length else { break }
-      guard respond(input.slice(at &+ 2, length), on: connection) else { return false }
-      at &+= 2 &+ length
-    }
-    input.copy(input.slice(at, filled &- at), at: 0)
-    links[connection].filled = filled &- at
-    return true
-  }
-
-  /// A message from an upstream. False: it breaks the protocol. What does not match a pending question is passed over:
-  /// over UDP anybody may have sent it (RFC 5452 §9.1), over TCP it may be late.
-  private mutating func respond(_ message: Bytes, on connection: Int) -> Bool {
-    let isStream = pool.connections[connection].transport == .tcp
-    guard message.count >= Header.length, message.flags & Header.qr != 0,
-      message.flags & Header.opcodeMask == 0
-    else { return !isStream }
-    guard let question = pool.match(message.id, on: connection, questions: questions) else { return true }
-    let q = questions[question]
-    let upstream = pool.connections[connection].upstream
-    if message.questionCount == 0, isStream, message.count == Header.length,
-      [Rcode.formErr, Rcode.servFail, Rcode.notImp, Rcode.refused].contains(message.flags & Header.rcodeMask)
-    {
-      // A bare error: all that some servers say. It says nothing of the name, so NOERROR and NXDOMAIN need a question.
-      settle(question, failing: message.flags & Header.rcodeMask, cause: .none)
-      return true
-    }
-    guard isAnswer(message, to: question) else {
-      counters.add(listener: waiters[q.firstWaiter].origin.listener, zone: q.zone, Counters.Query.drops)
-      return !isStream
-    }
-    if message.flags & Header.tc != 0, !isStream, retriesTruncated(q) {
-      // A second copy of it says nothing new.
-      guard q.carrier == .udp else { return true }
-      pool.withdraw(question, questions: &questions)
-      questions[question].carrier = .tcp
-      dispatch(question)
-      return true
-    }
-    writeQuestion(question)
-    guard let response = images.write(message, question: folded.bytes.slice(0, Int(q.nameLength) &+ 4)) else {
-      // Over UDP a forger may have guessed this far: the answer may still come. Over TCP this is the upstream's answer,
-      // whole and in its frame: it is asked for again, and the connection's other questions are left alone.
-      guard isStream else { return true }
-      pool.withdraw(question, questions: &questions)
-      if q.sends >= Pool.Limits.sends {
-        settle(question, failing: Rcode.servFail, cause: .malformedAnswer)
-      } else {
-        dispatch(question)
-      }
-      return true
-    }
-    counters.exchanged(upstream: upstream, rcode: response.rcode, duration: now &- q.askedAt)
-    settle(question, with: response)
-    return true
-  }
-
-  /// Over UDP an answer that was cut off is asked for again over TCP, unless the client asked over UDP and is to be told
-  /// so itself.
-  private func retriesTruncated(_ q: Question) -> Bool {
-    tables.forwards[q.forward].transport == .udp
-  }
-
-  /// Whether a response's question section is the one asked: name, type and class.
-  private func isAnswer(_ message: Bytes, to question: Int) -> Bool {
-    let q = questions[question]
-    guard message.questionCount == 1,
-      let length = Name.plainLength(message, at: Header.length), length == Int(q.nameLength),
-      message.count >= Header.length &+ length &+ 4,
-      message.u16(Header.length &+ length) == q.type, message.u16(Header.length &+ length &+ 2) == q.recordClass
-    else { return false }
-    let echoed = folded.bytes.slice(0, length)
-    echoed.copy(message.slice(Header.length, length), at: 0)
-    Name.fold(echoed)
-    return echoed.equals(questions.name(question))
-  }
-
-  /// The question section in wire form, name folded, to the front of `folded`.
-  private func writeQuestion(_ question: Int) {
-    let q = questions[question]
-    let length = Int(q.nameLength)
-    folded.bytes.copy(questions.name(question), at: 0)
-    folded.bytes.set(u16: q.type, at: length)
-    folded.bytes.set(u16: q.recordClass, at: length &+ 2)
   }
 
   /// Gives up a connection; its questions go elsewhere.
@@ -342,7 +223,7 @@ extension Shard where R: ~Copyable {
     releaseIfDone(connection)
   }
 
-  private mutating func releaseIfDone(_ connection: Int) {
+  mutating func releaseIfDone(_ connection: Int) {
     guard links[connection].operations == 0 else { return }
     if links[connection].isMarked { marks.remove(connection, from: &markedLinks) }
     ring.close(links[connection].handle)

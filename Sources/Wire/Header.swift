@@ -63,7 +63,6 @@ public enum RecordType {
   public static let soa: UInt16 = 6
   public static let hinfo: UInt16 = 13
   public static let srv: UInt16 = 33
-  public static let aaaa: UInt16 = 28
   public static let opt: UInt16 = 41
   public static let ixfr: UInt16 = 251
   public static let axfr: UInt16 = 252
