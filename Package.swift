@@ -20,12 +20,15 @@ let package = Package(
   name: "ringlet",
   products: [
     .executable(name: "ringlet", targets: ["ringlet"]),
+    .executable(name: "ringperf", targets: ["ringperf"]),
     .executable(name: "standin", targets: ["standin"]),
+    .executable(name: "Benchmarks", targets: ["Benchmarks"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
     .executableTarget(
@@ -60,6 +63,17 @@ let package = Package(
     .executableTarget(
       name: "ringlet", dependencies: ["Control"], swiftSettings: hot,
       linkerSettings: shipped),
+    .executableTarget(
+      name: "ringperf",
+      dependencies: [
+        "CUring", "Memory", "Wire",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ], path: "Tools/ringperf", swiftSettings: hot),
+    .executableTarget(
+      name: "Benchmarks",
+      dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Benchmarks/Launcher", swiftSettings: strict),
     .target(name: "MallocCount", path: "Tests/MallocCount"),
     .testTarget(name: "WireTests", dependencies: ["Wire", "Memory"], swiftSettings: strict),
     .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Memory"], swiftSettings: strict),
