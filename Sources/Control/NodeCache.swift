@@ -3,6 +3,7 @@ import Engine
 import Glibc
 import Logging
 import Memory
+import Network
 import Uring
 
 /// The process as node-cache's operators know it: start-up order, log lines, endpoints, signals, exit codes
@@ -24,6 +25,7 @@ public final class NodeCache: Sendable {
   private let log: ProcessLog
   private let setupErrors = SetupErrors()
   private let http: HTTPThread
+  private let network: NetworkKeeper
 
   public init(_ flags: Flags) {
     // Before any thread starts: threads inherit the mask.
@@ -31,6 +33,7 @@ public final class NodeCache: Sendable {
     self.flags = flags
     http = HTTPThread()
     log = ProcessLog()
+    network = NetworkKeeper(flags, setupErrors, log)
   }
 
   /// Starts everything and serves until a signal ends the process. Throws what makes serving impossible.
@@ -39,6 +42,8 @@ public final class NodeCache: Sendable {
     logger.info("Starting node-cache image: ringlet-\(Self.version)")
     warnOfWhatIsMissing(logger)
 
+    // Before anything binds to its addresses; the rules come when they are answered on.
+    network.prepareInterface()
     let configuration = try load()
     for line in configuration.ineffective { logger.warning("\(line)") }
     let shards = flags.shards > 0 ? flags.shards : ProcessorQuota.shards()
@@ -63,7 +68,9 @@ public final class NodeCache: Sendable {
     if let path = flags.pidfile {
       do { try Pidfile.write(to: path) } catch { throw Fatal(message: "pidfile: \(error)", status: 1) }
     }
-    Signals.deliver { [self] signal in receive(signal, configuration, fabric) }
+    ControlThread.start { [network] in network.run() }
+    let departure = departure(configuration, fabric)
+    Signals.deliver { [self] signal in receive(signal, departure) }
     while true { pause() }
   }
 
@@ -74,12 +81,6 @@ public final class NodeCache: Sendable {
   public static let plugins = Directive.allCases.filter(\.isServed).map { "dns.\($0.rawValue)" }.joined(separator: "\n")
 
   private func warnOfWhatIsMissing(_ logger: Logger) {
-    if flags.setupInterface {
-      logger.warning("-setupinterface: this version of ringlet creates no interface; have the addresses on one")
-    }
-    if flags.setupIPTables {
-      logger.warning("-setupiptables: this version of ringlet sets no iptables rules")
-    }
     if Self.exists(flags.baseCorefile) {
       logger.warning("-basecorefile: this version of ringlet renders no template; -conf is served as it is")
     } else {
@@ -221,17 +222,24 @@ public final class NodeCache: Sendable {
     private static let architecture = "arm64"
   #endif
 
-  private func receive(_ signal: Signals.Signal, _ configuration: Configuration, _ fabric: Fabric) {
+  private func departure(_ configuration: Configuration, _ fabric: Fabric) -> Departure {
+    let lameduck = configuration.blocks.compactMap { $0.health?.lameduck.nanoseconds }.max() ?? 0
+    return Departure(
+      hooks: {
+        var left = timespec(tv_sec: Int(lameduck / 1_000_000_000), tv_nsec: Int(lameduck % 1_000_000_000))
+        unsafe nanosleep(&left, nil)
+      },
+      tearDown: { [network, flags] in if !flags.skipTeardown { network.tearDown() } },
+      drain: { [self] in drain(fabric) }, log: log)
+  }
+
+  private func receive(_ signal: Signals.Signal, _ departure: Departure) {
     let logger = log.logger()
     switch signal {
     case .terminate:
       logger.info("SIGTERM: Shutting down servers then terminating")
-      let lameduck = configuration.blocks.compactMap { $0.health?.lameduck.nanoseconds }.max() ?? 0
-      var left = timespec(tv_sec: Int(lameduck / 1_000_000_000), tv_nsec: Int(lameduck % 1_000_000_000))
-      unsafe nanosleep(&left, nil)
-      drain(fabric)
-      leave()
-    case .interrupt, .quit: leave()
+      departure.begin(signal)
+    case .interrupt, .quit: departure.begin(signal)
     case .reload: logger.warning("SIGUSR1: this version of ringlet does not reload; restart it to read the Corefile")
     case .handoff: logger.warning("SIGUSR2: this version of ringlet does not hand over")
     }
@@ -242,11 +250,6 @@ public final class NodeCache: Sendable {
     let counters = (0..<fabric.shards).map(fabric.counters)
     let end = ContinuousClock.now + .seconds(5)
     while counters.contains(where: { $0.read(.pending) > 0 }), ContinuousClock.now < end { usleep(5000) }
-  }
-
-  private func leave() -> Never {
-    log.flush()
-    exit(0)
   }
 }
 
