@@ -29,9 +29,9 @@ struct DummyInterface {
     }
   }
 
-  /// Creates what is missing of interface and addresses; what that was, for the log.
-  mutating func ensure() throws(NetworkFailure) -> [String] {
-    if let link = try find() { return try ensureAddresses(of: link, .interfaceCheck) }
+  /// Creates what is missing of interface and addresses: what that was, for the log, and which addresses failed.
+  mutating func ensure() throws(NetworkFailure) -> (made: [String], failures: [NetworkFailure]) {
+    if let link = try find() { return ensureAddresses(of: link, .interfaceCheck) }
     let kind = NetlinkMessage.attribute(Int(IFLA_INFO_KIND), Array("dummy".utf8))
     do {
       _ = try socket.request(
@@ -45,7 +45,8 @@ struct DummyInterface {
     guard let link = try find() else {
       throw NetworkFailure(.interfaceAdd, "interface \(name): created, and gone at once: does something remove it?")
     }
-    return ["interface \(name)"] + (try ensureAddresses(of: link, .interfaceAdd))
+    let (made, failures) = ensureAddresses(of: link, .interfaceAdd)
+    return (["interface \(name)"] + made, failures)
   }
 
   /// Removes the interface if it is a dummy, whichever process made it, as node-cache does; of another's interface
@@ -73,10 +74,10 @@ struct DummyInterface {
     return removed
   }
 
-  private mutating func ensureAddresses(of link: Link, _ kind: NetworkFailure.Kind) throws(NetworkFailure) -> [String] {
-    var made: [String] = []
+  private mutating func ensureAddresses(of link: Link, _ kind: NetworkFailure.Kind) -> ([String], [NetworkFailure]) {
+    var (made, failures): ([String], [NetworkFailure]) = ([], [])
     let present: Set<[UInt8]>
-    do { present = try self.present(on: link) } catch { throw failure(kind, "list the addresses of", error) }
+    do { present = try self.present(on: link) } catch { return ([], [failure(kind, "list the addresses of", error)]) }
     for address in addresses where !present.contains(address.bytes) {
       do {
         _ = try socket.request(
@@ -85,12 +86,12 @@ struct DummyInterface {
         made.append("\(address) on \(name)")
         if !added.contains(address) { added.append(address) }
       } catch where error.errno != EEXIST {
-        throw failure(kind, "add \(address) to", error)
+        failures.append(failure(kind, "add \(address) to", error))
       } catch {
         // Another instance was faster.
       }
     }
-    return made
+    return (made, failures)
   }
 
   private func present(on link: Link) throws(NetlinkSocket.Failure) -> Set<[UInt8]> {
@@ -132,12 +133,13 @@ struct DummyInterface {
   ) -> NetworkFailure {
     let advice =
       switch error.errno {
-      case EPERM, EACCES:
+      case EACCES: "is IPv6 off on this node (sysctl net.ipv6.conf.default.disable_ipv6)?"
+      case EPERM:
         "give the container the capability NET_ADMIN, or have the addresses on an interface and set -setupinterface=false"
       case EOPNOTSUPP:
         "this kernel has no dummy interfaces: load the module 'dummy' on the node, or create an interface of that name"
       case ERANGE, EINVAL: "see that -interfacename is 1 to 15 bytes without '/' and white space"
-      default: "trying again"
+      default: "trying again later"
       }
     return NetworkFailure(kind, "cannot \(step) interface \(name): \(errorText(error.errno)); \(advice)")
   }

@@ -13,10 +13,10 @@ enum FirewallProgram {
       case .notStarted(ENOENT):
         "\(program) is not in PATH: put it into the image, choose --firewall nftables or iptables by what is there, "
           + "or set -setupiptables=false"
-      case .notStarted(let code): "cannot start \(program): \(errorText(code)); trying again"
-      case .tookTooLong: "\(words.joined(separator: " ")): not done in time, and killed; trying again"
+      case .notStarted(let code): "cannot start \(program): \(errorText(code)); trying again later"
+      case .tookTooLong: "\(words.joined(separator: " ")): not done in time, and killed; trying again later"
       case .interrupted: "\(program): stopped, for the process ends"
-      case .killed(let signal): "\(program): killed by signal \(signal); trying again"
+      case .killed(let signal): "\(program): killed by signal \(signal); trying again later"
       }
     return NetworkFailure(.iptables, text)
   }
@@ -29,12 +29,12 @@ enum FirewallProgram {
     if said.contains("holding the xtables lock") {
       return NetworkFailure(
         .iptablesLock,
-        "\(text); another program holds the lock, trying again (is /run/xtables.lock mounted from the node?)")
+        "\(text); another program holds the lock, trying again later (is /run/xtables.lock mounted from the node?)")
     }
     if said.contains("ermission denied") || said.contains("not permitted") {
       return NetworkFailure(
         .iptables, "\(text); give the container the capability NET_ADMIN, or set -setupiptables=false")
     }
-    return NetworkFailure(.iptables, "\(text); trying again")
+    return NetworkFailure(.iptables, "\(text); trying again later")
   }
 }

@@ -43,7 +43,7 @@ public final class NetworkKeeper: Sendable {
         losses = []
       } else if !losses.isEmpty, now >= budget.next {
         budget.spend(now: now)
-        mend(losses)
+        if !mend(losses) { due = min(due, now + .seconds(1)) }
         losses = []
       }
       losses.formUnion(watch.wait(until: losses.isEmpty ? due : min(due, budget.next), wake: wake))
@@ -54,8 +54,8 @@ public final class NetworkKeeper: Sendable {
     state.withLock { isEnding.load(ordering: .acquiring) || $0.ensureAll(interrupt: wake) }
   }
 
-  private func mend(_ losses: Set<NetworkWatch.Loss>) {
-    state.withLock { if !isEnding.load(ordering: .acquiring) { $0.mend(losses, interrupt: wake) } }
+  private func mend(_ losses: Set<NetworkWatch.Loss>) -> Bool {
+    state.withLock { isEnding.load(ordering: .acquiring) || $0.mend(losses, interrupt: wake) }
   }
 
   /// Stops `run`, then takes away rules and interface; gives up on rules after 20 s.

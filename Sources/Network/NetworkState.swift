@@ -43,8 +43,9 @@ struct NetworkState {
     return failures.isEmpty
   }
 
-  /// Looks where something was lost, and mends it.
-  mutating func mend(_ losses: Set<NetworkWatch.Loss>, interrupt: Int32) {
+  /// Looks where something was lost, and mends it. False where that failed.
+  mutating func mend(_ losses: Set<NetworkWatch.Loss>, interrupt: Int32) -> Bool {
+    failures = []
     if !losses.isDisjoint(with: [.interface, .unknown]) {
       // Who takes the interface away takes the rules too, and legacy iptables gives no word of it.
       ensureInterface()
@@ -52,6 +53,8 @@ struct NetworkState {
     } else {
       ensureFirewall(losses, interrupt: interrupt)
     }
+    known.formUnion(failures)
+    return failures.isEmpty
   }
 
   mutating func ensureInterface() {
@@ -60,7 +63,9 @@ struct NetworkState {
       if interface == nil {
         interface = try DummyInterface(name: configuration.interface, addresses: configuration.addresses)
       }
-      for made in try interface?.ensure() ?? [] { report(.changed("Added \(made)")) }
+      guard let (made, failures) = try interface?.ensure() else { return }
+      for part in made { report(.changed("Added \(part)")) }
+      failures.forEach { fail($0) }
     } catch {
       fail(error)
     }
