@@ -27,7 +27,7 @@ public final class NetworkKeeper: Sendable {
 
   /// Before listeners bind: the interface and its addresses, and no rules, which would lead queries to where nobody
   /// answers.
-  public func prepareInterface() { state.withLock { $0.ensureInterface() } }
+  public func prepareInterface() { state.withLock { $0.prepareInterface() } }
 
   /// Once the servers are up: the rules. Then keeps everything until `tearDown`; for a thread of its own.
   public func run() {

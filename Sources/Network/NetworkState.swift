@@ -32,6 +32,12 @@ struct NetworkState {
       }
   }
 
+  /// The interface alone.
+  mutating func prepareInterface() {
+    ensureInterface()
+    known = failures
+  }
+
   /// Looks at everything and mends it. False where something failed.
   ///
   /// - Parameter interrupt: once this descriptor is readable, programs are killed.
@@ -57,7 +63,7 @@ struct NetworkState {
     return failures.isEmpty
   }
 
-  mutating func ensureInterface() {
+  private mutating func ensureInterface() {
     guard configuration.keepsInterface else { return }
     do {
       if interface == nil {

@@ -5,12 +5,13 @@ This machine's kernel has no dummy interfaces: a bridge of the name takes its pl
 kernel answers to it.
 """
 
-import contextlib
 import fcntl
 import os
 import pathlib
 import re
+import shutil
 import signal
+import tempfile
 import time
 import unittest
 
@@ -55,7 +56,6 @@ class NetworkCase(harness.OutsideCase):
         super().setUp()
         self.node = self.enterContext(harness.network_namespace())
         self.pod = self.enterContext(harness.network_namespace())
-        # The namespaces' end does not wait for what a failed test left running there.
         run("ip", "-n", self.node, "link", "add", "pod0", "type", "veth", "peer", "name", "eth0", "netns", self.pod)
         for netns, link, end in ((self.node, "pod0", 1), (self.pod, "eth0", 2)):
             run("ip", "-n", netns, "addr", "add", f"10.244.0.{end}/24", "dev", link)
@@ -82,11 +82,18 @@ class NetworkCase(harness.OutsideCase):
     def in_node(self, *argv, check=True):
         return run("ip", "netns", "exec", self.node, *argv, env=getattr(self, "env", None), check=check)
 
-    def start(self, *flags, ready=True, **options):
-        options = {"netns": self.node, "addresses": self.addresses, "env": self.env, **options}
+    def start(self, *flags, addresses=None, env=None, port=None, more="", ready=True):
+        """Ringlet on the node; ended after the test where the test has not ended it."""
+        addresses = addresses or self.addresses
+        upstream = f"127.0.0.1:{self.nsd.port}"
+        block = lambda port: harness.corefile(upstream, port=port, bind=addresses, more=more)
         flags = ["-localip", ",".join(self.addresses), "-setupinterface=true", "-setupiptables=true", *flags]
         flags += ["-health-port", str(HEALTH_PORT)]
-        return self.start_ringlet(f"127.0.0.1:{self.nsd.port}", ready=ready, flags=flags, **options)
+        ringlet = harness.Ringlet(
+            self.directory, block, port=port, addresses=addresses, flags=flags, env=env or self.env, netns=self.node
+        )
+        self.addCleanup(lambda: ringlet.stop() if ringlet.alive() else self.assertIn(ringlet.child.returncode, (0, 2)))
+        return ringlet.wait_ready() if ready else ringlet
 
     def rules(self):
         """Rules of ours in iptables and ip6tables, each as (program, the line of -S)."""
@@ -104,6 +111,13 @@ class NetworkCase(harness.OutsideCase):
 
     def wait_for_rules(self, count, seconds=10):
         wait_for(lambda: len(self.rules()) == count, seconds, f"{count} rules")
+
+    def path_of(self, *programs):
+        """A directory with these programs alone, and the one that starts Ringlet in its namespace."""
+        directory = pathlib.Path(tempfile.mkdtemp(dir=self.directory))
+        for program in ("ip", *programs):
+            (directory / program).symlink_to(shutil.which(program))
+        return str(directory)
 
     def query_all(self, port):
         """Over UDP and TCP, from the pod and from the node itself, to every address; all are answered."""
@@ -125,7 +139,8 @@ class NetworkCase(harness.OutsideCase):
 
     def assert_untracked(self, port):
         self.assertEqual(self.tracked(port), [])
-        # That it could have been seen: the questions to nsd on loopback are.
+        # That it could have been seen: a question to nsd on loopback is.
+        harness.dig_in(self.node, "127.0.0.1", self.nsd.port)
         self.assertTrue(self.tracked(self.nsd.port))
 
     def setup_errors(self, ringlet):
@@ -162,8 +177,6 @@ class IPTablesCase:
         before = self.rules()
         self.assertEqual(len(before), 36)
         ringlet = self.start(port=port)
-        # A whole look at everything has happened when one missing rule is back, the last in order.
-        table, chain, arguments = node_cache_rules(LOCAL6, port)[-1]
         time.sleep(1)
         self.assertEqual(sorted(self.rules()), sorted(before))
         self.assertNotIn("iptables rules", ringlet.log())
@@ -233,7 +246,7 @@ class IPTablesNftTest(IPTablesCase, NetworkCase):
     def test_a_fight_with_another_program_stays_bounded(self):
         ringlet = self.start()
         self.wait_for_rules(36)
-        begin = harness.wait_for(lambda: ringlet.log().count("Added"), 1, "rules")
+        begin = ringlet.log().count("Added")
         end = time.monotonic() + 8
         while time.monotonic() < end:
             self.in_node("iptables", "-t", "raw", "-F", "PREROUTING")
@@ -294,18 +307,16 @@ class NFTablesTest(NetworkCase):
             wait_for(lambda: self.listing(ringlet) == before, 5, f"the table after {change}")
             self.report(f"{change}: back after at most {1000 * (time.monotonic() - start):.0f} ms")
         # What was written was written once for each change: our own word is not taken for another's.
+        wait_for(lambda: ringlet.log().count("Wrote nftables table") >= 5, 5, "the log")
+        time.sleep(1)
         self.assertEqual(ringlet.log().count("Wrote nftables table"), 5)
 
     def test_auto_prefers_iptables_and_falls_back(self):
-        self.start("--firewall", "auto").stop()
         ringlet = self.start("--firewall", "auto")
         self.wait_for_rules(36)
         self.assertEqual(self.listing(ringlet), "")
         ringlet.stop()
-        only_nft = pathlib.Path(self.directory, "only-nft")
-        only_nft.mkdir()
-        (only_nft / "nft").symlink_to("/usr/sbin/nft")
-        ringlet = self.start("--firewall", "auto", env={"PATH": str(only_nft)}, ready=False)
+        ringlet = self.start("--firewall", "auto", env={"PATH": self.path_of("nft")})
         wait_for(lambda: self.listing(ringlet), 5, "the table")
         self.assertEqual(self.rules(), [])
 
@@ -352,7 +363,7 @@ class InterfaceTest(NetworkCase):
         self.in_node("sysctl", "-qw", f"net.ipv6.conf.{DEVICE}.disable_ipv6=1")
         self.addresses = (LOCAL6, LOCAL)
         ringlet = self.start(*self.flags, addresses=(LOCAL,))
-        self.assertEqual(self.setup_errors(ringlet)["interface_check"], 1)
+        self.assertGreater(self.setup_errors(ringlet)["interface_check"], 0)
         self.assertEqual(self.device_addresses(), {LOCAL})
         self.assertIn(f"cannot add {LOCAL6} to interface {DEVICE}: Permission denied; is IPv6 off", ringlet.log())
 
@@ -375,11 +386,11 @@ class InterfaceTest(NetworkCase):
 class FailureTest(NetworkCase):
     """Nothing of the set-up is fatal."""
 
-    def start_in_spite(self, *flags, prefix=(), **options):
+    def start_in_spite(self, **options):
         """With the addresses on loopback, so that there is something to serve on."""
         for address in self.addresses:
-            run("ip", "-n", self.node, "addr", "add", address, "dev", "lo", check=False)
-        return self.start(*flags, **options)
+            run("ip", "-n", self.node, "addr", "add", address, "dev", "lo")
+        return self.start(**options)
 
     def test_all_errors_are_zero_at_first_on_both_ports(self):
         port = harness.free_port()
@@ -394,7 +405,7 @@ class FailureTest(NetworkCase):
             self.assertIn(line, self.in_node("curl", "-sf", f"http://127.0.0.1:{port}/metrics"))
 
     def test_without_iptables(self):
-        ringlet = self.start_in_spite(env={"PATH": "/nonexistent"})
+        ringlet = self.start_in_spite(env={"PATH": self.path_of()})
         self.wait_for_error(ringlet, "iptables")
         wait_for(lambda: self.setup_errors(ringlet)["iptables"] >= 3, 10, "further tries")
         self.assertEqual(ringlet.log().count("iptables is not in PATH: "), 1)
@@ -408,9 +419,9 @@ class FailureTest(NetworkCase):
         ringlet = self.start_in_spite()
         self.wait_for_error(ringlet, "iptables")
         wait_for(lambda: self.setup_errors(ringlet)["interface_check"] >= 4, 10, "further tries")
-        # One line for each address and one for each program, once.
+        # One line for the interface and one for each program, once.
         lines = [line for line in ringlet.log().splitlines() if "Network set-up" in line]
-        self.assertEqual(len(lines), 3 + 2, lines)
+        self.assertEqual(len(lines), 1 + 2, lines)
         self.assertTrue(all("NET_ADMIN" in line for line in lines), lines)
         self.query_all(ringlet.port)
         ringlet.stop()
@@ -428,23 +439,15 @@ class FailureTest(NetworkCase):
         self.assertEqual(ringlet.end(seconds=30), 0)
         self.report(f"left after {time.monotonic() - start:.1f} s")
         self.assertEqual(self.device_addresses(), set())
-        ringlet.stop = lambda: None
 
 
 class SignalTest(NetworkCase):
-    def leave(self, ringlet, *signs, seconds=8):
-        for sign in signs:
-            ringlet.child.send_signal(sign)
-            time.sleep(0.5)
-        ringlet.stop = lambda: None
-        return ringlet.child.wait(seconds)
-
     def test_each_signal_tears_down(self):
         for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             with self.subTest(sign):
                 ringlet = self.start()
                 self.wait_for_rules(36)
-                self.assertEqual(self.leave(ringlet, sign), 0)
+                self.assertEqual(ringlet.end(sign), 0)
                 self.assertEqual(self.rules(), [])
                 self.assertEqual(self.device_addresses(), set())
 
@@ -453,8 +456,10 @@ class SignalTest(NetworkCase):
         ringlet = self.start(more=f"health 127.0.0.1:{health} {{\n        lameduck 60s\n    }}")
         self.wait_for_rules(36)
         # The first tears down and then gives pods a minute.
-        self.assertEqual(self.leave(ringlet, signal.SIGINT, signal.SIGINT), 2)
-        self.assertEqual(self.rules(), [])
+        ringlet.child.send_signal(signal.SIGINT)
+        self.wait_for_rules(0)
+        wait_for(lambda: not self.device_addresses(), 5, "the end of the teardown")
+        self.assertEqual(ringlet.end(signal.SIGINT), 2)
 
     def test_rules_stand_while_lame(self):
         """SIGTERM: pods are answered until the hooks are done."""
@@ -465,7 +470,7 @@ class SignalTest(NetworkCase):
         time.sleep(0.5)
         self.assertEqual(len(self.rules()), 36)
         self.query_all(ringlet.port)
-        self.assertEqual(self.leave(ringlet), 0)
+        self.assertEqual(ringlet.child.wait(8), 0)
         self.assertEqual(self.rules(), [])
 
 
