@@ -2,6 +2,24 @@ import Engine
 import Memory
 import Upstream
 
+/// A completion as it waits to be seen: the kernel's 16 bytes.
+struct Entry: BitwiseCopyable {
+  private let token: UInt64
+  private let result: Int32
+  private let buffer: Int32
+
+  @inline(__always) init(token: Token, result: Int32 = 0, buffer: Int = -1) {
+    self.token = token.raw
+    self.result = result
+    self.buffer = Int32(truncatingIfNeeded: buffer)
+  }
+
+  /// The operations that have more than one completion here go on for ever.
+  @inline(__always) var completion: Completion {
+    Completion(token: Token(raw: token), result: result, more: true, buffer: Int(buffer))
+  }
+}
+
 /// A ring without a kernel: whatever is asked for has been done by the next turn. A reply and a datagram have a completion
 /// each, as on the live ring.
 struct MemoryRing: Ring, ~Copyable {
@@ -9,15 +27,13 @@ struct MemoryRing: Ring, ~Copyable {
   /// Datagrams of one turn, at most.
   private let batch: Int
   /// Completions of this turn, and of what was asked for in it.
-  private var current: [Completion] = []
-  private var next: [Completion] = []
+  private var current = Queue<Entry>(capacity: 4 * Traffic.buffers)
+  private var next = Queue<Entry>(capacity: 4 * Traffic.buffers)
   private var state = chance.0
 
   init(traffic: Traffic, batch: Int) {
     self.traffic = traffic
     self.batch = batch
-    current.reserveCapacity(4 * Traffic.buffers)
-    next.reserveCapacity(4 * Traffic.buffers)
   }
 
   /// Time stands still: nothing expires, and nothing is due.
@@ -34,20 +50,17 @@ struct MemoryRing: Ring, ~Copyable {
 
   mutating func turn(timeout: UInt64?) -> Int {
     swap(&current, &next)
-    next.removeAll(keepingCapacity: true)
-    if !traffic.completions.isEmpty {
-      current.append(contentsOf: traffic.completions)
-      traffic.completionsSeen()
-    }
-    for _ in 0..<min(batch, traffic.waiting) {
+    next.removeAll()
+    while !traffic.completions.isEmpty { current.append(traffic.completions.removeFirst()) }
+    for _ in 0..<min(batch, traffic.arrivals.count) {
       current.append(
-        Completion(
-          token: Token(.receive, index: 0), result: Int32(Service.queryLength), more: true, buffer: traffic.take()))
+        Entry(
+          token: Token(.receive, index: 0), result: Int32(Service.queryLength), buffer: traffic.arrivals.removeFirst()))
     }
     return current.count
   }
 
-  @inline(__always) func completion(_ index: Int) -> Completion { current[index] }
+  @inline(__always) func completion(_ index: Int) -> Completion { current[index].completion }
 
   func receive(on socket: Int) {}
 
@@ -59,14 +72,14 @@ struct MemoryRing: Ring, ~Copyable {
       local: message.slice(0, 0), truncated: false)
   }
 
-  @inline(__always) mutating func reply(with buffer: Int, length: Int, on socket: Int) {
+  @inline(__always) func reply(with buffer: Int, length: Int, on socket: Int) {
     traffic.reply(traffic.datagram(buffer).slice(0, length))
     complete(Token(.none, index: buffer))
   }
 
   func release(_ buffer: Int) {}
 
-  mutating func send(_ slot: Bytes, length: Int, to peer: Peer, on socket: Int, token: Token) {
+  func send(_ slot: Bytes, length: Int, to peer: Peer, on socket: Int, token: Token) {
     traffic.reply(slot.slice(sendHeadroom, length))
     complete(token)
   }
@@ -74,10 +87,10 @@ struct MemoryRing: Ring, ~Copyable {
   func accept(on listener: Int) { traffic.accept(Token(.accept, index: listener)) }
   func peer(of handle: Int32) -> Peer { Peer() }
   func open(_ upstream: Int, _ transport: Transport) -> Int32 { traffic.open() }
-  mutating func connect(_ handle: Int32, to upstream: Int, token: Token) { complete(token) }
+  func connect(_ handle: Int32, to upstream: Int, token: Token) { complete(token) }
   func read(_ handle: Int32, into buffer: Bytes, token: Token) { traffic.read(handle, token, buffer) }
 
-  mutating func write(_ handle: Int32, from buffer: Bytes, token: Token) {
+  func write(_ handle: Int32, from buffer: Bytes, token: Token) {
     traffic.write(handle, buffer)
     complete(token, Int32(buffer.count))
   }
@@ -87,7 +100,7 @@ struct MemoryRing: Ring, ~Copyable {
   func wake(_ shard: Int) {}
   func signalEvents() {}
 
-  @inline(__always) private mutating func complete(_ token: Token, _ result: Int32 = 0) {
-    next.append(Completion(token: token, result: result, more: false, buffer: -1))
+  @inline(__always) private func complete(_ token: Token, _ result: Int32 = 0) {
+    next.append(Entry(token: token, result: result))
   }
 }

@@ -14,49 +14,41 @@ final class Traffic {
   static let client: Int32 = 0
 
   private let memory = Region(size: buffers * bufferSize)
-  /// Datagrams that came in this round, and how many of them the shard has seen.
-  private var arrived = 0
-  private(set) var taken = 0
-  /// What the shard sent to clients since `clear`.
-  private var replies: [Bytes] = []
+  /// Receive buffers with datagrams that the shard has not seen.
+  let arrivals = Queue<Int>(capacity: buffers)
+  /// Completions of operations that waited for the far side.
+  let completions = Queue<Entry>(capacity: 64)
+  /// What the shard sent to clients and nobody looked at.
+  private let replies = Queue<Bytes>(capacity: 2 * buffers)
   /// Frames written to the upstream that it has not answered.
-  private var questions: [(handle: Int32, frames: Bytes)] = []
+  private let questions = Queue<Frames>(capacity: 64)
   /// By handle: where the shard waits for bytes.
   private var reads: [(token: Token, buffer: Bytes)?] = Array(repeating: nil, count: 16)
   private var handles: Int32 = 1
   private var acceptor: Token?
-  /// Completions of operations that waited for the far side.
-  private(set) var completions: [Completion] = []
+
+  private struct Frames: BitwiseCopyable {
+    let handle: Int32
+    let bytes: Bytes
+  }
 
   init() {
-    replies.reserveCapacity(2 * Self.buffers)
-    questions.reserveCapacity(64)
-    completions.reserveCapacity(64)
-    for buffer in 0..<Self.buffers {
-      memory.bytes[buffer * Self.bufferSize + 16] = 2  // AF_INET
-    }
+    for buffer in 0..<Self.buffers { memory.bytes[buffer * Self.bufferSize + 16] = 2 }  // AF_INET
   }
 
   // Clients.
 
   /// Datagrams that ask for services `number`, `number + 1`, … come in.
   func ask(from number: Int, count: Int) {
-    for index in 0..<count { Service.writeQuery(number + index, to: datagram(index)) }
-    arrived = count
-    taken = 0
-  }
-
-  var waiting: Int { arrived - taken }
-
-  /// The buffer of the next datagram.
-  func take() -> Int {
-    defer { taken &+= 1 }
-    return taken
+    for index in 0..<count {
+      Service.writeQuery(number + index, to: datagram(index))
+      arrivals.append(index)
+    }
   }
 
   func connectClient() {
     guard let acceptor else { preconditionFailure("the shard accepts no stream") }
-    completions.append(Completion(token: acceptor, result: Self.client, more: true, buffer: -1))
+    completions.append(Entry(token: acceptor, result: Self.client))
   }
 
   /// The same by frames of the client's stream.
@@ -73,37 +65,36 @@ final class Traffic {
 
   /// Answers that came since the last time, to datagrams or in frames.
   func countAnswers() -> Int {
-    defer { replies.removeAll(keepingCapacity: true) }
-    return replies.count { Service.isAnswer($0) }
+    defer { replies.removeAll() }
+    return (0..<replies.count).count { Service.isAnswer(replies[$0]) }
   }
 
   // The upstream.
 
   /// Answers each question that was written to it.
   func answer() {
-    for (handle, frames) in questions {
-      guard let (_, buffer) = reads[Int(handle)] else { preconditionFailure("the shard does not read from upstream") }
-      var (at, end) = (0, 0)
-      while at < frames.count {
+    while !questions.isEmpty {
+      let frames = questions.removeFirst()
+      guard let (_, buffer) = reads[Int(frames.handle)] else { preconditionFailure("the shard reads no answers") }
+      var at = 0
+      var end = 0
+      while at < frames.bytes.count {
         buffer.set(u16: UInt16(Service.responseLength), at: end)
-        Service.writeResponse(to: frames.from(at + 2), into: buffer.from(end + 2))
-        at += 2 + Int(frames.u16(at))
+        Service.writeResponse(to: frames.bytes.from(at + 2), into: buffer.from(end + 2))
+        at += 2 + Int(frames.bytes.u16(at))
         end += 2 + Service.responseLength
       }
-      completeRead(handle, end)
+      completeRead(frames.handle, end)
     }
-    questions.removeAll(keepingCapacity: true)
   }
 
   private func completeRead(_ handle: Int32, _ count: Int) {
     guard let read = reads[Int(handle)] else { return }
     reads[Int(handle)] = nil
-    completions.append(Completion(token: read.token, result: Int32(count), more: false, buffer: -1))
+    completions.append(Entry(token: read.token, result: Int32(count)))
   }
 
   // What the ring is asked for.
-
-  func completionsSeen() { completions.removeAll(keepingCapacity: true) }
 
   func datagram(_ buffer: Int) -> Bytes {
     memory.bytes.slice(buffer &* Self.bufferSize, Self.bufferSize).from(Self.headroom)
@@ -123,7 +114,7 @@ final class Traffic {
   func read(_ handle: Int32, _ token: Token, _ buffer: Bytes) { reads[Int(handle)] = (token, buffer) }
 
   func write(_ handle: Int32, _ bytes: Bytes) {
-    guard handle == Self.client else { return questions.append((handle, bytes)) }
+    guard handle == Self.client else { return questions.append(Frames(handle: handle, bytes: bytes)) }
     var at = 0
     while at < bytes.count {
       let length = Int(bytes.u16(at))
