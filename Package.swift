@@ -79,7 +79,7 @@ let package = Package(
       dependencies: [
         "Cache", "Engine", "MallocCount", "Memory", "Upstream", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ], path: "Benchmarks/Micro", swiftSettings: hot,
+      ], path: "Benchmarks/Micro", exclude: ["README.md"], swiftSettings: hot,
       // Valgrind 3.19 gives up at clang's DWARF 5; what callgrind needs is the symbols.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"])]),
     .target(name: "MallocCount", path: "Tests/MallocCount"),

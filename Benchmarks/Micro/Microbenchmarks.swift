@@ -18,6 +18,9 @@ import Foundation
   @Option(help: .hidden) var only: [String] = []
 
   mutating func validate() throws {
+    #if DEBUG
+      throw ValidationError("a debug build says nothing of the program's cost: swift run -c release Microbenchmarks")
+    #endif
     if record && noInstructions { throw ValidationError("--record needs instructions: leave out --no-instructions") }
     if !Benchmark.all.contains(where: { $0.name.contains(filter) }), !filter.isEmpty {
       let names = Benchmark.all.map(\.name).joined(separator: ", ")
@@ -60,22 +63,26 @@ import Foundation
     return Figures(
       name: benchmark.name, ns: sorted[0], nsMedian: sorted[repetitions / 2], instructions: instructions,
       mallocs: mallocs, thresholdInstructions: threshold.map { $0.instructions * Thresholds.margin },
-      thresholdMallocs: threshold?.mallocs)
+      thresholdMallocs: threshold?.mallocs, lacksThreshold: allowed.areKnown && threshold == nil)
   }
 
+  /// Says what is more than allowed, and how to allow it.
   private func complain(_ figure: Figures) {
-    if figure.hasTooManyInstructions {
-      complain(figure, "instructions", figure.instructions, figure.thresholdInstructions)
+    var faults: [String] = []
+    if figure.lacksThreshold { faults.append("no threshold in \(thresholds)") }
+    if figure.hasTooManyInstructions, let seen = figure.instructions, let allowed = figure.thresholdInstructions {
+      faults.append("\(seen.short) instructions per operation, \(allowed.short) allowed by \(thresholds)")
     }
-    if figure.hasTooManyMallocs { complain(figure, "mallocs", figure.mallocs, figure.thresholdMallocs) }
-  }
-
-  private func complain(_ figure: Figures, _ what: String, _ seen: Double?, _ allowed: Double?) {
-    say(
-      """
-      \(figure.name): \(seen?.short ?? "–") \(what) per operation, \(allowed?.short ?? "–") allowed by \(thresholds); \
-      if the growth is meant, record anew: swift run -c release Microbenchmarks --record --filter \(figure.name)
-      """)
+    if figure.hasTooManyMallocs, let allowed = figure.thresholdMallocs {
+      faults.append("\(figure.mallocs.short) mallocs per operation, \(allowed.short) allowed by \(thresholds)")
+    }
+    for fault in faults {
+      say(
+        """
+        \(figure.name): \(fault); if that is meant, record anew: \
+        swift run -c release Microbenchmarks --record --filter \(figure.name)
+        """)
+    }
   }
 
   private func say(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }

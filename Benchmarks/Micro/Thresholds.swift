@@ -27,6 +27,9 @@ struct Thresholds: Codable {
       [String: [String: Cost]].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
   }
 
+  /// Whether there are any for this architecture; then every benchmark needs one.
+  var areKnown: Bool { architectures[Self.architecture] != nil }
+
   subscript(name: String) -> Cost? {
     get { architectures[Self.architecture]?[name] }
     set { architectures[Self.architecture, default: [:]][name] = newValue }
