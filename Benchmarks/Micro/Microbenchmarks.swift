@@ -89,7 +89,7 @@ import Foundation
 
   private func object(_ figures: [Figures]) throws -> String {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .withoutEscapingSlashes]
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     return String(decoding: try encoder.encode(["benchmarks": figures]), as: UTF8.self)
   }
 
