@@ -1,4 +1,5 @@
-/* What Swift's Glibc module leaves out: netlink's structures and numbers, event and process descriptors, the environment. */
+/* What Swift's Glibc module leaves out: netlink's structures and numbers, descriptors of events and processes, the
+   environment. */
 #define _GNU_SOURCE
 /* Before the kernel's headers, which then leave out what it defines. */
 #include <netinet/in.h>

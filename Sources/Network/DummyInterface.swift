@@ -37,7 +37,7 @@ struct DummyInterface {
       _ = try socket.request(
         RTM_NEWLINK, flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, fixed: Self.link(),
         attributes: [(Int(IFLA_IFNAME), Array(name.utf8) + [0]), (Int(IFLA_LINKINFO), kind)])
-    } catch where error.errno != EEXIST {
+    } catch  where error.errno != EEXIST {
       throw failure(.interfaceAdd, "create", error)
     } catch {
       // Another instance was faster.
@@ -64,7 +64,7 @@ struct DummyInterface {
           _ = try socket.request(
             RTM_DELADDR, fixed: Self.header(of: address, on: link), attributes: Self.attributes(of: address))
           removed.append("\(address) on \(name)")
-        } catch where error.errno == EADDRNOTAVAIL {
+        } catch  where error.errno == EADDRNOTAVAIL {
           // Somebody else removed it.
         }
       }
@@ -85,7 +85,7 @@ struct DummyInterface {
           attributes: Self.attributes(of: address))
         made.append("\(address) on \(name)")
         if !added.contains(address) { added.append(address) }
-      } catch where error.errno != EEXIST {
+      } catch  where error.errno != EEXIST {
         failures.append(failure(kind, "add \(address) to", error))
         // What one may not do, one may not do for the others.
         if error.errno == EPERM { break }
@@ -123,7 +123,7 @@ struct DummyInterface {
       let information = part.attributes(skipping: 16)[Int(IFLA_LINKINFO)] ?? []
       let kind = NetlinkPart.attributes(in: information)[Int(IFLA_INFO_KIND)] ?? []
       return Link(index: index, kind: text(kind))
-    } catch where error.errno == ENODEV {
+    } catch  where error.errno == ENODEV {
       return nil
     } catch {
       throw failure(.interfaceCheck, "look at", error)
@@ -137,7 +137,8 @@ struct DummyInterface {
       switch error.errno {
       case EACCES: "is IPv6 off on this node (sysctl net.ipv6.conf.default.disable_ipv6)?"
       case EPERM:
-        "give the container the capability NET_ADMIN, or have the addresses on an interface and set -setupinterface=false"
+        "give the container the capability NET_ADMIN, or have the addresses on an interface and set "
+          + "-setupinterface=false"
       case EOPNOTSUPP:
         "this kernel has no dummy interfaces: load the module 'dummy' on the node, or create an interface of that name"
       case ERANGE, EINVAL: "see that -interfacename is 1 to 15 bytes without '/' and white space"

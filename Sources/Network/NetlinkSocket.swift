@@ -10,6 +10,8 @@ final class NetlinkSocket {
 
   let descriptor: Int32
   private var sequence: UInt32 = 0
+  /// The kernel fills 32 KiB at most (netlink_dump in af_netlink.c).
+  private var buffer = [UInt8](repeating: 0, count: 32_768)
 
   /// - Parameters:
   ///   - family: `NETLINK_ROUTE` or `NETLINK_NETFILTER`.
@@ -64,10 +66,8 @@ final class NetlinkSocket {
     throw Failure(errno: EMSGSIZE)
   }
 
-  /// One datagram. `ENOBUFS`: events were lost. `EAGAIN`: there was none for a second, or none at all if `waits` is false.
+  /// One datagram. `ENOBUFS`: events were lost. `EAGAIN`: there was none, in a second or, without `waits`, at once.
   func receive(waits: Bool = true) throws(Failure) -> [UInt8] {
-    // The kernel fills 32 KiB at most (NLMSG_GOODSIZE and dumps).
-    var buffer = [UInt8](repeating: 0, count: 32_768)
     let flags = waits ? 0 : Int32(MSG_DONTWAIT)
     // Sound: the array has as many bytes as it says.
     let count = unsafe buffer.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress!, $0.count, flags) }

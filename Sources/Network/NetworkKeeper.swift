@@ -39,7 +39,8 @@ public final class NetworkKeeper: Sendable {
       let now = ContinuousClock.now
       if now >= due {
         failed = lookAtEverything() ? 0 : failed + 1
-        due = now + (failed > 0 ? min(configuration.interval, .seconds(1 << min(failed - 1, 20))) : configuration.interval)
+        let pause = failed > 0 ? Duration.seconds(1 << min(failed - 1, 20)) : configuration.interval
+        due = now + min(pause, configuration.interval)
         losses = []
       } else if !losses.isEmpty, now >= budget.next {
         budget.spend(now: now)

@@ -71,7 +71,7 @@ struct NetworkState {
       }
       guard let (made, failures) = try interface?.ensure() else { return }
       for part in made { report(.changed("Added \(part)")) }
-      failures.forEach { fail($0) }
+      for failure in failures { fail(failure) }
     } catch {
       fail(error)
     }
@@ -88,7 +88,7 @@ struct NetworkState {
     case .iptables(let iptables):
       let (added, failures) = iptables.ensure(where: { losses?.contains($0.loss) ?? true }, interrupt: interrupt)
       if added > 0 { report(.changed("Added \(added) iptables rules")) }
-      failures.forEach { fail($0) }
+      for failure in failures { fail(failure) }
     case .nftables(var nftables):
       if let losses, !losses.contains(where: nftables.concerns) { return }
       do {

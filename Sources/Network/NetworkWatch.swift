@@ -38,6 +38,8 @@ struct NetworkWatch {
       }
       // Sound: three entries. A minute at most, for an Int32 of milliseconds ends.
       let ready = unsafe poll(&polled, 3, Int32(min(left + 1, 60_000)))
+      // Without memory for it (poll(2)): the next look is soon enough.
+      if ready < 0 { sleep(1) }
       if ready > 0, polled[0].revents != 0 { return [] }
       var losses: Set<Loss> = []
       if ready > 0, polled[1].revents != 0 { losses.formUnion(Self.read(routes, loss(ofRoute:))) }

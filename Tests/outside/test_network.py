@@ -11,6 +11,7 @@ import pathlib
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 import unittest
@@ -412,7 +413,8 @@ class FailureTest(NetworkCase):
         self.query_all(ringlet.port)
 
     def test_without_permission(self):
-        wrapper = self.write("ringlet", f"#!/bin/sh\nexec setpriv --bounding-set -net_admin --inh-caps -net_admin {harness.BINARY} \"$@\"\n")
+        drop = "setpriv --bounding-set -net_admin --inh-caps -net_admin"
+        wrapper = self.write("ringlet", f'#!/bin/sh\nexec {drop} {harness.BINARY} "$@"\n')
         os.chmod(wrapper, 0o755)
         binary, harness.BINARY = harness.BINARY, wrapper
         self.addCleanup(setattr, harness, "BINARY", binary)
@@ -439,6 +441,14 @@ class FailureTest(NetworkCase):
         self.assertEqual(ringlet.end(seconds=30), 0)
         self.report(f"left after {time.monotonic() - start:.1f} s")
         self.assertEqual(self.device_addresses(), set())
+
+
+class FlagTest(unittest.TestCase):
+    def test_a_firewall_nobody_knows(self):
+        argv = [harness.BINARY, "-localip", LOCAL, "--firewall", "ipchains"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=10)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("'ipchains' is invalid", done.stderr)
 
 
 class SignalTest(NetworkCase):
