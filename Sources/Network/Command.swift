@@ -95,7 +95,7 @@ package struct Command {
     var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
     let code = unsafe posix_spawnp(
       &process, words[0], &actions, &attributes, &arguments, cnetlink_environment())
-    for unsafeargument in unsafe arguments { unsafe free(argument) }
+    for index in unsafe arguments.indices { unsafe free(arguments[index]) }
     unsafe posix_spawn_file_actions_destroy(&actions)
     unsafe posix_spawnattr_destroy(&attributes)
     if code != 0 { throw .notStarted(code) }

@@ -37,10 +37,9 @@ struct DummyInterface {
       _ = try socket.request(
         RTM_NEWLINK, flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, fixed: Self.link(),
         attributes: [(Int(IFLA_IFNAME), Array(name.utf8) + [0]), (Int(IFLA_LINKINFO), kind)])
-    } catch  where error.errno != EEXIST {
-      throw failure(.interfaceAdd, "create", error)
     } catch {
-      // Another instance was faster.
+      // EEXIST: another instance was faster.
+      if error.errno != EEXIST { throw failure(.interfaceAdd, "create", error) }
     }
     guard let link = try find() else {
       throw NetworkFailure(.interfaceAdd, "interface \(name): created, and gone at once: does something remove it?")
@@ -54,7 +53,7 @@ struct DummyInterface {
   func remove() throws(NetworkFailure) -> [String] {
     guard let link = try find() else { return [] }
     var removed: [String] = []
-    do {
+    do throws(NetlinkSocket.Failure) {
       if link.kind == "dummy" {
         _ = try socket.request(RTM_DELLINK, fixed: Self.link(index: link.index))
         return ["interface \(name)"]
@@ -64,8 +63,9 @@ struct DummyInterface {
           _ = try socket.request(
             RTM_DELADDR, fixed: Self.header(of: address, on: link), attributes: Self.attributes(of: address))
           removed.append("\(address) on \(name)")
-        } catch  where error.errno == EADDRNOTAVAIL {
-          // Somebody else removed it.
+        } catch {
+          // EADDRNOTAVAIL: somebody else removed it.
+          if error.errno != EADDRNOTAVAIL { throw error }
         }
       }
     } catch {
@@ -85,12 +85,11 @@ struct DummyInterface {
           attributes: Self.attributes(of: address))
         made.append("\(address) on \(name)")
         if !added.contains(address) { added.append(address) }
-      } catch  where error.errno != EEXIST {
-        failures.append(failure(kind, "add \(address) to", error))
+      } catch {
+        // EEXIST: another instance was faster.
+        if error.errno != EEXIST { failures.append(failure(kind, "add \(address) to", error)) }
         // What one may not do, one may not do for the others.
         if error.errno == EPERM { break }
-      } catch {
-        // Another instance was faster.
       }
     }
     return (made, failures)
@@ -123,9 +122,8 @@ struct DummyInterface {
       let information = part.attributes(skipping: 16)[Int(IFLA_LINKINFO)] ?? []
       let kind = NetlinkPart.attributes(in: information)[Int(IFLA_INFO_KIND)] ?? []
       return Link(index: index, kind: text(kind))
-    } catch  where error.errno == ENODEV {
-      return nil
     } catch {
+      if error.errno == ENODEV { return nil }
       throw failure(.interfaceCheck, "look at", error)
     }
   }
