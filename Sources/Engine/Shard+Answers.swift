@@ -37,7 +37,7 @@ extension Shard where R: ~Copyable {
 
   /// Seconds that all records of a response are given (spec/plugins.md, cache), and whether it is of a kind that is
   /// kept.
-  private func lifetime(_ response: Response, _ chain: Chain) -> (seconds: UInt32, isKept: Bool) {
+  private mutating func lifetime(_ response: Response, _ chain: Chain) -> (seconds: UInt32, isKept: Bool) {
     switch response.rcode {
     case Rcode.servFail, Rcode.notImp: return (chain.servfail, true)
     case _ where response.isDenial:
@@ -48,14 +48,14 @@ extension Shard where R: ~Copyable {
     }
   }
 
-  private func mayKeep(_ response: Response, _ chain: Chain, _ name: Bytes, _ type: UInt16) -> Bool {
+  private mutating func mayKeep(_ response: Response, _ chain: Chain, _ name: Bytes, _ type: UInt16) -> Bool {
     // A truncated answer is not the answer (RFC 2181 §9); ANY is what the upstream felt like (RFC 8482).
     guard !response.isTruncated, type != RecordType.any, response.rcode <= Header.rcodeMask else { return false }
     let disabled = store(of: response) == .success ? chain.disableSuccess : chain.disableDenial
     return !tables.names.contains(disabled, above: name)
   }
 
-  private func store(of response: Response) -> Store {
+  private mutating func store(of response: Response) -> Store {
     response.rcode == Rcode.noError && !response.isDenial ? .success : .denial
   }
 

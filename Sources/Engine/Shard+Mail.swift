@@ -51,7 +51,7 @@ extension Shard where R: ~Copyable {
     let source = Source(
       listener: origin.listener, stream: origin.isStream ? origin.stream : -1, address: address.slice(0, 28),
       local: address.slice(0, 0))
-    if let reply = hit(buffer, length, query, key, source) { return reply }
+    if let reply = hit(buffer, length, query, key, of: index, source) { return reply }
     return ask(buffer, length, query, key, origin)
   }
 }

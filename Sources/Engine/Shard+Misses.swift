@@ -97,7 +97,7 @@ extension Shard where R: ~Copyable {
     return reply
   }
 
-  private func transport(_ forward: Int, isStream: Bool) -> Transport {
+  private mutating func transport(_ forward: Int, isStream: Bool) -> Transport {
     switch tables.forwards[forward].transport {
     case .tcp: .tcp
     case .udp: .udp

@@ -20,7 +20,7 @@ extension Shard where R: ~Copyable {
     switch admission {
     case .query(let query):
       let key = key(buffer.slice(0, length), query, source.listener, into: folded.bytes)
-      return hit(buffer, length, query, key, source) ?? miss(buffer, length, query, key, source)
+      return hit(buffer, length, query, key, of: owner(key.hash), source) ?? miss(buffer, length, query, key, source)
     case .drop:
       if !source.isStream { counters.add(.ignored) }
       return 0
@@ -55,12 +55,10 @@ extension Shard where R: ~Copyable {
   }
 
   @inline(__always) mutating func hit(
-    _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ source: Source
+    _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, of owner: Int, _ source: Source
   ) -> Int? {
-    let owner = owner(key.hash)
     guard
-      let entry = readers[owner].lookup(
-        key, now: milliseconds, scratch: owner == index ? nil : found.bytes),
+      let entry = readers.lookup(key, of: owner, now: milliseconds, scratch: owner == index ? nil : found.bytes),
       entry.remaining > 0
     else { return nil }
     let zone = Int(entry.answer.zone)
@@ -92,7 +90,7 @@ extension Shard where R: ~Copyable {
   }
 
   /// An error of our own for a query that no zone serves.
-  func refuse(_ buffer: Bytes, _ length: Int, _ query: Query, _ rcode: UInt16, _ source: Source) -> Int {
+  mutating func refuse(_ buffer: Bytes, _ length: Int, _ query: Query, _ rcode: UInt16, _ source: Source) -> Int {
     let reply = Reply.error(
       to: buffer, query: query, rcode: rcode,
       options: rcode == Rcode.badVers ? options.bytes.slice(0, 0) : echoedOptions(buffer, query))

@@ -96,26 +96,23 @@ extension Shard where R: ~Copyable {
 
   /// Over UDP an answer that was cut off is asked for again over TCP, unless the client asked over UDP and is to be told
   /// so itself.
-  private func retriesTruncated(_ q: Question) -> Bool {
+  private mutating func retriesTruncated(_ q: Question) -> Bool {
     tables.forwards[q.forward].transport == .udp
   }
 
   /// Whether a response's question section is the one asked: name, type and class.
-  private func isAnswer(_ message: Bytes, to question: Int) -> Bool {
+  private mutating func isAnswer(_ message: Bytes, to question: Int) -> Bool {
     let q = questions[question]
     guard message.questionCount == 1,
       let length = Name.plainLength(message, at: Header.length), length == Int(q.nameLength),
       message.count >= Header.length &+ length &+ 4,
       message.u16(Header.length &+ length) == q.type, message.u16(Header.length &+ length &+ 2) == q.recordClass
     else { return false }
-    let echoed = folded.bytes.slice(0, length)
-    echoed.copy(message.slice(Header.length, length), at: 0)
-    Name.fold(echoed)
-    return echoed.equals(questions.name(question))
+    return Name.isSame(message, at: Header.length, as: questions.name(question))
   }
 
   /// The question section in wire form, name folded, to the front of `folded`.
-  private func writeQuestion(_ question: Int) {
+  private mutating func writeQuestion(_ question: Int) {
     let q = questions[question]
     let length = Int(q.nameLength)
     folded.bytes.copy(questions.name(question), at: 0)

@@ -53,23 +53,23 @@ extension Shard where R: ~Copyable {
     if open >= Stream.Limits.count { closeStream(nearest) }
   }
 
-  private func token(_ operation: Token.Operation, stream: Int) -> Token {
+  private mutating func token(_ operation: Token.Operation, stream: Int) -> Token {
     Token(operation, index: stream, generation: streams[stream].generation)
   }
 
-  private func isCurrentStream(_ token: Token) -> Bool {
+  private mutating func isCurrentStream(_ token: Token) -> Bool {
     streams.isTaken(token.index) && streams[token.index].generation & 0xFF_FFFF == token.generation
   }
 
-  private func input(_ stream: Int) -> Bytes {
+  private mutating func input(_ stream: Int) -> Bytes {
     streamInput.bytes.slice(stream &* Stream.Limits.input, Stream.Limits.input)
   }
 
-  private func smallOutput(_ stream: Int) -> Bytes {
+  private mutating func smallOutput(_ stream: Int) -> Bytes {
     streamSmallOutput.bytes.slice(stream &* Stream.Limits.smallOutput, Stream.Limits.smallOutput)
   }
 
-  private func output(_ stream: Int) -> Bytes {
+  private mutating func output(_ stream: Int) -> Bytes {
     streamOutput.bytes.slice(streams[stream].output &* Stream.Limits.output, Stream.Limits.output)
   }
 
@@ -81,7 +81,7 @@ extension Shard where R: ~Copyable {
     ring.read(s.handle, into: input(stream).from(s.filled), token: token(.streamRead, stream: stream))
   }
 
-  private func mayServe(_ s: Stream) -> Bool {
+  private mutating func mayServe(_ s: Stream) -> Bool {
     s.outstanding < Stream.Limits.outstanding && s.unwritten < Stream.Limits.unwritten
   }
 
@@ -132,7 +132,7 @@ extension Shard where R: ~Copyable {
   }
 
   /// Nothing is under way and nothing whole is unread.
-  private func isQuiet(_ stream: Int) -> Bool {
+  private mutating func isQuiet(_ stream: Int) -> Bool {
     streams[stream].outstanding == 0 && streams[stream].unwritten == 0
   }
 

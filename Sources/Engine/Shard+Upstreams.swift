@@ -83,11 +83,11 @@ extension Shard where R: ~Copyable {
     return true
   }
 
-  func token(_ operation: Token.Operation, _ connection: Int) -> Token {
+  mutating func token(_ operation: Token.Operation, _ connection: Int) -> Token {
     Token(operation, index: connection, generation: links[connection].generation)
   }
 
-  func isCurrent(_ token: Token) -> Bool {
+  mutating func isCurrent(_ token: Token) -> Bool {
     links.isTaken(token.index) && links[token.index].generation & 0xFF_FFFF == token.generation
   }
 
@@ -128,7 +128,7 @@ extension Shard where R: ~Copyable {
   }
 
   /// The message that asks: RD, AD (RFC 6840 §5.7), CD as the clients have it; an OPT for DO, or for room over UDP.
-  private func write(_ question: Int, _ id: UInt16, to message: Bytes) -> Int {
+  private mutating func write(_ question: Int, _ id: UInt16, to message: Bytes) -> Int {
     let q = questions[question]
     let name = questions.name(question)
     let hasOPT = q.dnssecOK || q.carrier == .udp

@@ -7,8 +7,12 @@ public struct EDNS: BitwiseCopyable, Sendable {
   public let extendedRcode: UInt8
   public let version: UInt8
   public let dnssecOK: Bool
-  public let options: Int
-  public let optionsLength: Int
+  private let optionsStart: UInt16
+  private let optionsSize: UInt16
+
+  /// Where the options stand in the message, octets.
+  public var options: Int { Int(optionsStart) }
+  public var optionsLength: Int { Int(optionsSize) }
 
   public static let dnssecOKBit: UInt32 = 0x8000
   /// Options in one OPT beyond this many are an attack on the reader (Unbound CVE-2026-41292).
@@ -20,8 +24,8 @@ public struct EDNS: BitwiseCopyable, Sendable {
     self.dnssecOK = dnssecOK
     extendedRcode = 0
     version = 0
-    options = 0
-    optionsLength = 0
+    optionsStart = 0
+    optionsSize = 0
   }
 
   /// The OPT of `record`; nil if its owner is not the root, or its options do not fill it exactly.
@@ -32,9 +36,10 @@ public struct EDNS: BitwiseCopyable, Sendable {
     extendedRcode = UInt8(truncatingIfNeeded: ttl >> 24)
     version = UInt8(truncatingIfNeeded: ttl >> 16)
     dnssecOK = ttl & Self.dnssecOKBit != 0
-    options = record.data
-    optionsLength = record.dataLength
-    var at = options
+    // A message has at most 65,535 octets.
+    optionsStart = UInt16(truncatingIfNeeded: record.data)
+    optionsSize = UInt16(truncatingIfNeeded: record.dataLength)
+    var at = record.data
     var seen = 0
     while at < record.end {
       guard at &+ 4 <= record.end, seen < Self.maxOptions else { return nil }

@@ -5,7 +5,8 @@ public struct Query: BitwiseCopyable, Sendable {
   public let id: UInt16
   public let flags: UInt16
   /// Octets of the question's name, root included; it starts at `Header.length`.
-  public let nameLength: Int
+  public var nameLength: Int { Int(nameOctets) }
+  private let nameOctets: UInt8
   public let type: UInt16
   public let recordClass: UInt16
   public let edns: EDNS?
@@ -13,7 +14,7 @@ public struct Query: BitwiseCopyable, Sendable {
   public init(id: UInt16, flags: UInt16, nameLength: Int, type: UInt16, recordClass: UInt16, edns: EDNS?) {
     self.id = id
     self.flags = flags
-    self.nameLength = nameLength
+    nameOctets = UInt8(truncatingIfNeeded: nameLength)
     self.type = type
     self.recordClass = recordClass
     self.edns = edns
