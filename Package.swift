@@ -50,10 +50,11 @@ let package = Package(
     .target(name: "Engine", dependencies: ["Memory", "Wire", "Cache", "Upstream"], swiftSettings: hot),
     .target(name: "Uring", dependencies: ["Memory", "Upstream", "Engine", "CUring"], swiftSettings: hot),
     .target(name: "Corefile", swiftSettings: strict),
+    .target(name: "Chain", dependencies: ["Corefile", "Engine", "Memory", "Wire"], swiftSettings: strict),
     .target(
       name: "Control",
       dependencies: [
-        "Cache", "Corefile", "Engine", "Memory", "Uring", "Wire",
+        "Cache", "Chain", "Corefile", "Engine", "Memory", "Uring", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),

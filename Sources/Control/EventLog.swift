@@ -60,7 +60,7 @@ public final class EventLog: Sendable {
       rule.directive.classes.contains(.all) || rule.directive.classes.contains(Self.logClass(event))
     else { return }
     var fields = QueryLog.Fields()
-    (fields.remote, fields.port) = ("\(event.origin.peer.host)", event.origin.peer.port)
+    (fields.remote, fields.port) = ("\(IPAddress(bytes: event.origin.peer.host))", event.origin.peer.port)
     fields.id = event.id
     fields.opcode = UInt8(event.queryFlags >> 11 & 0xF)
     fields.type = RecordType(value: event.type).name
@@ -95,7 +95,7 @@ public final class EventLog: Sendable {
       case .tooManyConcurrent: "concurrent queries exceeded maximum"
       case .noForward: "no next plugin found"
       case .malformedAnswer: "the upstream's answer is malformed"
-      case .none: "the upstream answered with an error alone"
+      case .none, .resolver: "the upstream answered with an error alone"
       }
     errors.error("\(event.rcode) \(ZoneName(name)) \(RecordType(value: event.type).name): \(cause)")
   }
@@ -103,17 +103,6 @@ public final class EventLog: Sendable {
 
 extension ZoneName {
   fileprivate init(_ name: Bytes) { self.init(wire: (0..<name.count).map { name[$0] }) }
-}
-
-extension Peer {
-  /// Its address, an IPv4 address in an IPv6 socket as such.
-  fileprivate var host: IPAddress {
-    let octets = octets
-    if isIPv6 { return IPAddress(bytes: Array(octets[8..<24])) }
-    return IPAddress(bytes: Array(octets[0] == AF_INET ? octets[4..<8] : octets[20..<24]))
-  }
-
-  fileprivate var port: UInt16 { UInt16(octets[2]) << 8 | UInt16(octets[3]) }
 }
 
 /// Classes as CoreDNS prints them (IANA DNS CLASSes).

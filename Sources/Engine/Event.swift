@@ -11,6 +11,8 @@ public struct Event: BitwiseCopyable, Sendable {
 
   public enum Cause: UInt8, Sendable, BitwiseCopyable {
     case none, upstreamTimeout, upstreamUnusable, tooManyQuestions, tooManyConcurrent, noForward, malformedAnswer
+    /// A directive's own decision: no error.
+    case resolver
   }
 
   public var kind = Kind.query

@@ -34,7 +34,7 @@ extension Shard where R: ~Copyable {
     switch Admission(message, stream: false) {
     case .query(let query):
       let name = batchNames.bytes.slice(admitted &* 256, 256)
-      let key = key(message, query, listener, into: name)
+      let key = key(message, query, listener, datagram.sender, into: name)
       readers[owner(key.hash)].prefetchBucket(key.hash)
       batch[admitted] = Admitted(
         datagram: datagram, receiveBuffer: completion.buffer, listener: listener, query: query, hash: key.hash,

@@ -52,6 +52,10 @@ struct Chain: BitwiseCopyable {
   var forwards = IndexRange()
   var logsQueries = false
   var logsErrors = false
+  /// Has directives in front of the cache.
+  var needsEveryQuery = false
+  /// Has directives behind it that answer or change questions.
+  var resolves = false
 }
 
 struct Forward: BitwiseCopyable {
@@ -78,7 +82,10 @@ struct Tables: ~Copyable {
   var zones: Slab<Zone>
   var zoneOrder: Slab<Int>  // zone indices, group by group, longest name first
   var groups: Slab<IndexRange>
+  /// A negative one is the complement of a group with a chain that translates.
   var listenerGroups: Slab<Int>
+  var timeouts: Slab<Settings.Timeouts>
+  private let groupCount: Int
   var chains: Slab<Chain>
   var forwards: Slab<Forward>
 
@@ -90,20 +97,27 @@ struct Tables: ~Copyable {
     }
     names = NameTable(capacity: settings.zones.count + listed)
     zones = Slab(capacity: max(1, settings.zones.count))
-    zoneOrder = Slab(capacity: max(1, settings.groups.reduce(0) { $0 + $1.count }))
-    groups = Slab(capacity: max(1, settings.groups.count))
+    zoneOrder = Slab(capacity: max(1, 3 * settings.groups.reduce(0) { $0 + $1.count }))
+    groupCount = settings.groups.count
+    groups = Slab(capacity: max(1, 3 * settings.groups.count))
     listenerGroups = Slab(capacity: max(1, settings.listeners.count))
+    timeouts = Slab(capacity: max(1, settings.listeners.count))
     chains = Slab(capacity: max(1, settings.chains.count))
     forwards = Slab(capacity: max(1, forwardCount))
     for zone in settings.zones {
       _ = zones.take(Zone(name: names.add([zone.name]).start, chain: zone.chain))
     }
-    for group in settings.groups {
+    // Each group three times: the second and the third keep answers that are for IPv6 or IPv4 clients alone.
+    for group in settings.groups + settings.groups + settings.groups {
       let ordered = group.sorted { settings.zones[$0].name.count > settings.zones[$1].name.count }
       _ = groups.take(IndexRange(start: zoneOrder.count, count: ordered.count))
       for zone in ordered { _ = zoneOrder.take(zone) }
     }
-    for listener in settings.listeners { _ = listenerGroups.take(listener.group) }
+    for listener in settings.listeners {
+      let translates = settings.groups[listener.group].contains { settings.chains[settings.zones[$0].chain].translates }
+      _ = listenerGroups.take(translates ? ~listener.group : listener.group)
+      _ = timeouts.take(listener.timeouts)
+    }
     for chain in settings.chains { add(chain) }
   }
 
@@ -123,6 +137,8 @@ struct Tables: ~Copyable {
     }
     chain.logsQueries = settings.logsQueries
     chain.logsErrors = settings.logsErrors
+    chain.needsEveryQuery = settings.front != nil
+    chain.resolves = settings.resolver != nil
     chain.forwards = IndexRange(start: forwards.count, count: settings.forwards.count)
     for forward in settings.forwards {
       _ = forwards.take(
@@ -133,6 +149,12 @@ struct Tables: ~Copyable {
           expire: forward.expire))
     }
     _ = chains.take(chain)
+  }
+
+  /// The group of a query that came to a listener where some chain translates.
+  @inline(never) func translatedGroup(_ group: Int, _ query: Query, _ sender: Bytes) -> Int {
+    guard query.type == RecordType.aaaa, query.recordClass == RecordClass.in else { return group }
+    return group &+ groupCount &* (Peer.isIPv6(sender) ? 1 : 2)
   }
 
   /// The zone of `group` with the longest name that is `name` or above it, or nil. A DS question belongs to the
