@@ -24,7 +24,7 @@ public struct ChainResolver: Resolver {
     var files: [WatchedFile] = []
     let counts = ChainCounts()
     if let dns64 = block.dns64 { stages.append(DNS64(dns64, counts)) }
-    if block.any != nil { stages.append(Any()) }
+    if block.any != nil { stages.append(AnyType()) }
     if !block.rewrite.isEmpty { stages.append(try Rewrite(block.rewrite)) }
     if block.minimal != nil { stages.append(Minimal()) }
     if !block.template.isEmpty { stages.append(try Templates(block.template, counts)) }

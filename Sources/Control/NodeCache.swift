@@ -189,7 +189,7 @@ public final class NodeCache: Sendable {
     }
     let ready: HTTPEndpoint.Handler = { [self] in
       isReady.load(ordering: .relaxed)
-        ? HTTPResponse(body: Array("OK".utf8)) : HTTPResponse(status: .serviceUnavailable, body: Array("ringlet".utf8))
+        ? HTTPResponse(body: Array("OK".utf8)) : HTTPResponse(status: 503, body: Array("ringlet".utf8))
     }
     do {
       try listen(flags.metricsListenAddress, reusePort: false, ["/metrics": scrape])

@@ -56,6 +56,26 @@ struct Chain: BitwiseCopyable {
   var needsEveryQuery = false
   /// Has directives behind it that answer or change questions.
   var resolves = false
+
+  init(_ settings: Settings.Chain, firstForward: Int, _ names: inout NameTable) {
+    if let cache = settings.cache {
+      caches = true
+      cacheZones = names.add(cache.zones)
+      successMax = cache.successMax
+      successMin = cache.successMin
+      denialMax = cache.denialMax
+      denialMin = cache.denialMin
+      servfail = cache.servfail
+      keepTTL = cache.keepTTL
+      disableSuccess = names.add(cache.disableSuccess)
+      disableDenial = names.add(cache.disableDenial)
+    }
+    logsQueries = settings.logsQueries
+    logsErrors = settings.logsErrors
+    needsEveryQuery = settings.front != nil
+    resolves = settings.resolver != nil
+    forwards = IndexRange(start: firstForward, count: settings.forwards.count)
+  }
 }
 
 struct Forward: BitwiseCopyable {
@@ -69,6 +89,16 @@ struct Forward: BitwiseCopyable {
   /// Questions of it pending now, and its turn counter for round robin.
   var pending = 0
   var turn = 0
+
+  init(_ settings: Settings.Forward, _ names: inout NameTable) {
+    from = names.add([settings.from])
+    except = names.add(settings.except)
+    upstreams = IndexRange(start: settings.upstreams.lowerBound, count: settings.upstreams.count)
+    policy = settings.policy
+    transport = settings.transport
+    maxConcurrent = settings.maxConcurrent
+    expire = settings.expire
+  }
 }
 
 struct Zone: BitwiseCopyable {
@@ -76,79 +106,54 @@ struct Zone: BitwiseCopyable {
   var chain: Int
 }
 
-/// All of `Settings` that queries touch, in slabs that do not change after start but for counters.
+/// All of `Settings` that queries touch, in tables that do not change after start but for counters.
 struct Tables: ~Copyable {
   var names: NameTable
-  var zones: Slab<Zone>
-  var zoneOrder: Slab<Int>  // zone indices, group by group, longest name first
-  var groups: Slab<IndexRange>
+  let zones: Table<Zone>
+  let zoneOrder: Table<Int>  // zone indices, group by group, longest name first
+  let groups: Table<IndexRange>
   /// A negative one is the complement of a group with a chain that translates.
-  var listenerGroups: Slab<Int>
-  var timeouts: Slab<Settings.Timeouts>
+  let listenerGroups: Table<Int>
+  let timeouts: Table<Settings.Timeouts>
   private let groupCount: Int
-  var chains: Slab<Chain>
-  var forwards: Slab<Forward>
+  let chains: Table<Chain>
+  var forwards: Table<Forward>
 
   init(_ settings: Settings) {
-    let forwardCount = settings.chains.reduce(0) { $0 + $1.forwards.count }
     let listed = settings.chains.reduce(0) { sum, chain in
       sum + (chain.cache.map { $0.zones.count + $0.disableSuccess.count + $0.disableDenial.count } ?? 0)
         + chain.forwards.reduce(0) { $0 + 1 + $1.except.count }
     }
-    names = NameTable(capacity: settings.zones.count + listed)
-    zones = Slab(capacity: max(1, settings.zones.count))
-    zoneOrder = Slab(capacity: max(1, 3 * settings.groups.reduce(0) { $0 + $1.count }))
-    groupCount = settings.groups.count
-    groups = Slab(capacity: max(1, 3 * settings.groups.count))
-    listenerGroups = Slab(capacity: max(1, settings.listeners.count))
-    timeouts = Slab(capacity: max(1, settings.listeners.count))
-    chains = Slab(capacity: max(1, settings.chains.count))
-    forwards = Slab(capacity: max(1, forwardCount))
-    for zone in settings.zones {
-      _ = zones.take(Zone(name: names.add([zone.name]).start, chain: zone.chain))
-    }
+    var names = NameTable(capacity: settings.zones.count + listed)
+    var zones: [Zone] = []
+    for zone in settings.zones { zones.append(Zone(name: names.add([zone.name]).start, chain: zone.chain)) }
+    var zoneOrder: [Int] = []
+    var groups: [IndexRange] = []
     // Each group three times: the second and the third keep answers that are for IPv6 or IPv4 clients alone.
     for group in settings.groups + settings.groups + settings.groups {
-      let ordered = group.sorted { settings.zones[$0].name.count > settings.zones[$1].name.count }
-      _ = groups.take(IndexRange(start: zoneOrder.count, count: ordered.count))
-      for zone in ordered { _ = zoneOrder.take(zone) }
+      groups.append(IndexRange(start: zoneOrder.count, count: group.count))
+      zoneOrder += group.sorted { settings.zones[$0].name.count > settings.zones[$1].name.count }
     }
-    for listener in settings.listeners {
-      let translates = settings.groups[listener.group].contains { settings.chains[settings.zones[$0].chain].translates }
-      _ = listenerGroups.take(translates ? ~listener.group : listener.group)
-      _ = timeouts.take(listener.timeouts)
+    var chains: [Chain] = []
+    var forwards: [Forward] = []
+    for chain in settings.chains {
+      chains.append(Chain(chain, firstForward: forwards.count, &names))
+      for forward in chain.forwards { forwards.append(Forward(forward, &names)) }
     }
-    for chain in settings.chains { add(chain) }
-  }
-
-  private mutating func add(_ settings: Settings.Chain) {
-    var chain = Chain()
-    if let cache = settings.cache {
-      chain.caches = true
-      chain.cacheZones = names.add(cache.zones)
-      chain.successMax = cache.successMax
-      chain.successMin = cache.successMin
-      chain.denialMax = cache.denialMax
-      chain.denialMin = cache.denialMin
-      chain.servfail = cache.servfail
-      chain.keepTTL = cache.keepTTL
-      chain.disableSuccess = names.add(cache.disableSuccess)
-      chain.disableDenial = names.add(cache.disableDenial)
-    }
-    chain.logsQueries = settings.logsQueries
-    chain.logsErrors = settings.logsErrors
-    chain.needsEveryQuery = settings.front != nil
-    chain.resolves = settings.resolver != nil
-    chain.forwards = IndexRange(start: forwards.count, count: settings.forwards.count)
-    for forward in settings.forwards {
-      _ = forwards.take(
-        Forward(
-          from: names.add([forward.from]), except: names.add(forward.except),
-          upstreams: IndexRange(start: forward.upstreams.lowerBound, count: forward.upstreams.count),
-          policy: forward.policy, transport: forward.transport, maxConcurrent: forward.maxConcurrent,
-          expire: forward.expire))
-    }
-    _ = chains.take(chain)
+    self.zones = Table(zones)
+    self.zoneOrder = Table(zoneOrder)
+    self.groups = Table(groups)
+    groupCount = settings.groups.count
+    listenerGroups = Table(
+      settings.listeners.map { listener in
+        let zones = settings.groups[listener.group]
+        return zones.contains { settings.chains[settings.zones[$0].chain].translates }
+          ? ~listener.group : listener.group
+      })
+    timeouts = Table(settings.listeners.map(\.timeouts))
+    self.chains = Table(chains)
+    self.forwards = Table(forwards)
+    self.names = names
   }
 
   /// The group of a query that came to a listener where some chain translates.

@@ -2,7 +2,7 @@ import Engine
 import Wire
 
 /// `any`: a question for all types gets one record that says not to ask so (RFC 8482 §4.2).
-struct Any: Stage {
+struct AnyType: Stage {
   /// Seconds.
   private static let ttl: UInt32 = 8482
 
