@@ -2,11 +2,7 @@ import Synchronization
 
 /// What the directives of a chain have counted, by series.
 public final class ChainCounts: Sendable {
-  public enum Metric: String, Sendable {
-    case templateMatches = "coredns_template_matches_total"
-    case recordFailures = "coredns_template_rr_failures_total"
-    case translated = "coredns_dns64_requests_translated_total"
-  }
+  public enum Metric: Sendable { case templateMatches, recordFailures, translated }
 
   public struct Series: Hashable, Sendable {
     public let metric: Metric

@@ -53,8 +53,8 @@ public struct ChainResolver: Resolver {
 
   private func run(_ index: Int, _ query: ChainQuery) -> Outcome {
     if index < stages.count { return stages[index].handle(query) { run(index + 1, $0) } }
-    let whoami = whoami
-    return .forward(
-      Outcome.Forwarding(query: query, otherwise: whoami.map { whoami in { .answer(whoami.answer(query)) } }))
+    var forwarding = Outcome.Forwarding(query: query)
+    if let whoami { forwarding.otherwise = { .answer(whoami.answer(query)) } }
+    return .forward(forwarding)
   }
 }

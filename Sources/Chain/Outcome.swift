@@ -1,5 +1,6 @@
 import Corefile
 import Engine
+import Wire
 
 /// A question on its way through a chain's directives.
 struct ChainQuery: Sendable {
@@ -42,16 +43,13 @@ enum Outcome: Sendable {
   /// The outcome with its answer, now or later, changed.
   func map(_ change: @escaping @Sendable (Message) -> Outcome) -> Outcome {
     switch self {
-    case .answer(let message): change(message)
-    case .fail: self
-    case .forward(var forwarding):
-      .forward(
-        {
-          let (then, otherwise) = (forwarding.then, forwarding.otherwise)
-          forwarding.then = { message in then.map { $0(message).map(change) } ?? change(message) }
-          forwarding.otherwise = otherwise.map { otherwise in { otherwise().map(change) } }
-          return forwarding
-        }())
+    case .answer(let message): return change(message)
+    case .fail: return self
+    case .forward(let forwarding):
+      var changed = Forwarding(query: forwarding.query, then: change)
+      if let then = forwarding.then { changed.then = { then($0).map(change) } }
+      if let otherwise = forwarding.otherwise { changed.otherwise = { otherwise().map(change) } }
+      return .forward(changed)
     }
   }
 
@@ -60,15 +58,17 @@ enum Outcome: Sendable {
     case .fail(let rcode): return .fail(rcode)
     case .answer(let message):
       let encoded = message.encoded(name: inquiry.name, type: inquiry.type, recordClass: inquiry.recordClass)
-      return encoded.map { .answer($0, options: message.options) } ?? .fail(2)
+      guard let encoded else { return .fail(Rcode.servFail) }
+      return .answer(encoded, options: message.options)
     case .forward(let forwarding):
       var errand = Errand()
-      errand.otherwise = forwarding.otherwise.map { otherwise in { otherwise().resolution(for: inquiry) } }
-      let then = forwarding.then
-      if then == nil && forwarding.query.isUnchanged { return .forward(errand) }
+      if let otherwise = forwarding.otherwise { errand.otherwise = { otherwise().resolution(for: inquiry) } }
+      if forwarding.then == nil && forwarding.query.isUnchanged { return .forward(errand) }
       errand.asked = forwarding.query.asked
+      let then = forwarding.then ?? { .answer($0) }
       errand.then = { bytes in
-        Message(bytes).map { (then?($0) ?? .answer($0)).resolution(for: inquiry) }
+        guard let message = Message(bytes) else { return nil }
+        return then(message).resolution(for: inquiry)
       }
       return .forward(errand)
     }

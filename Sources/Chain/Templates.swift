@@ -87,8 +87,10 @@ struct Template: Sendable {
         }
       case .group(let name):
         isConstant = false
-        if !patterns.contains(where: { $0.groupNames.contains(name) || Int(name).map { n in n < $0.groups } ?? false })
-        {
+        let isKnown = patterns.contains { pattern in
+          pattern.groupNames.contains(name) || (0..<pattern.groups).contains(Int(name) ?? -1)
+        }
+        if !isKnown {
           throw failure(".Group.\(name): no pattern has such a group", directive)
         }
       }

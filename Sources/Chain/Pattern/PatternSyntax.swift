@@ -50,16 +50,9 @@ struct PatternParser {
 
   private var next: UInt8? { at < text.count ? text[at] : nil }
 
-  private mutating func take(_ character: Character) -> Bool {
-    guard next == character.asciiValue else { return false }
-    at += 1
-    return true
-  }
-
-  private mutating func take(_ string: StaticString) -> Bool {
-    let wanted = Array("\(string)".utf8)
-    guard text[at...].starts(with: wanted) else { return false }
-    at += wanted.count
+  private mutating func take(_ wanted: String) -> Bool {
+    guard text[at...].starts(with: wanted.utf8) else { return false }
+    at += wanted.utf8.count
     return true
   }
 
