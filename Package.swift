@@ -81,6 +81,7 @@ let package = Package(
     .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
     .testTarget(
       name: "EngineTests", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], swiftSettings: strict),
+    .testTarget(name: "ChainTests", dependencies: ["Chain", "Corefile", "Engine", "Memory"], swiftSettings: strict),
     .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
     .executableTarget(
       name: "ControlProbe", dependencies: ["Control"], path: "Tests/ControlProbe", swiftSettings: strict),

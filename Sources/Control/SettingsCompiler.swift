@@ -91,6 +91,7 @@ extension Settings {
     chain.label = block.zones.map(\.text).joined(separator: ",")
     chain.logsQueries = !block.log.isEmpty
     chain.logsErrors = block.errors != nil
+    try Self.check(block.errors)
     if let cache = block.cache { chain.cache = Cache(cache) }
     chain.front = Front(block)
     chain.translates = block.dns64 != nil
@@ -102,6 +103,17 @@ extension Settings {
     for forward in block.forward { chain.forwards.append(try add(forward)) }
     chains.append(chain)
     return chains.count - 1
+  }
+
+  private static func check(_ errors: ErrorsDirective?) throws(CompileError) {
+    guard let errors else { return }
+    for one in errors.consolidations {
+      do {
+        _ = try Pattern(one.pattern)
+      } catch {
+        throw CompileError(location: errors.location, message: "plugin/errors: error parsing regexp: \(error)")
+      }
+    }
   }
 
   private mutating func add(_ forward: ForwardDirective) throws(CompileError) -> Forward {

@@ -212,7 +212,12 @@ extension Shard where R: ~Copyable {
     if streams[stream].isClosing { return releaseStream(stream) }
     guard completion.result > 0 else { return closeStream(stream) }
     wrote(Int(completion.result), stream)
-    if streams[stream].unwritten > 0 { markStream(stream) }
+    if streams[stream].unwritten > 0 {
+      markStream(stream)
+    } else {
+      let timeouts = tables.timeouts[streams[stream].listener]
+      streams[stream].deadline = now &+ (streams[stream].filled > 0 ? timeouts.read : timeouts.idle)
+    }
     // What was held back for the unwritten or the outstanding may go on.
     serve(stream)
   }

@@ -183,11 +183,11 @@ class Templates(DirectiveCase):
             "MX 10 mx.test": struct.pack("!H", 10) + dnswire.name("mx.test"),
             "SRV 1 2 53 s.test": struct.pack("!3H", 1, 2, 53) + dnswire.name("s.test"),
             "HINFO cpu \\\"an os\\\"": b"\x03cpu\x05an os",
-            "TXT one \\\"two three\\\" f\\\\255r": b"\x03one\x09two three\x03f\xffr",
+            "TXT one \\\"two three\\\" f\\255r": b"\x03one\x09two three\x03f\xffr",
             "CAA 0 issue \\\"ca.test\\\"": b"\x00\x05issueca.test",
             "AAAA 2001:db8::7": v6("2001:db8::7"),
             "SOA n.test h.test 7 1h 2m 3 4": dnswire.name("n.test") + dnswire.name("h.test") + struct.pack("!5I", 7, 3600, 120, 3, 4),
-            "TYPE65280 \\\\# 3 0102 ff": b"\x01\x02\xff",
+            "TYPE65280 \\# 3 0102 ff": b"\x01\x02\xff",
         }
         blocks = [f'template ANY ANY n{i}.test {{\nanswer "n{i}.test. 60 IN {text}"\n}}' for i, text in enumerate(cases)]
         self.serve("\n".join(blocks))
@@ -310,8 +310,8 @@ class Rewrites(DirectiveCase):
     def test_joined(self):
         """Equal questions are one for the upstream."""
         self.start("rewrite name from.test to.test")
-        replies = clients.ask_all(self.address, [dnswire.query("from.test", id=i) for i in range(50)])
-        self.assertEqual({tuple(dnswire.decode(r).data(A)) for r in replies}, {(v4("10.0.0.1"),)})
+        replies = [one.reply for one in clients.ask_all(self.address, [dnswire.query("from.test", id=i) for i in range(50)])]
+        self.assertEqual({tuple(r.data(A)) for r in replies}, {(v4("10.0.0.1"),)})
         self.assertLess(len(self.asked()), 10)
 
     def test_catastrophic(self):
@@ -523,6 +523,25 @@ class Others(DirectiveCase):
             start = time.monotonic()
             self.assertEqual(stream.recv(1), b"")
             self.assertLess(time.monotonic() - start, 3.5)
+
+    def test_consolidate(self):
+        """Errors that match are counted for a while and told as one line, the first pattern first."""
+        errors = 'errors {\nconsolidate 1s "i/o timeout$" warning\nconsolidate 1s ".*"\n}'
+        ringlet = self.serve(f"{errors}\ntemplate IN A x.test {{\nanswer \"x 1 IN CNAME y.test\"\n}}", forward=False)
+        for _ in range(3):
+            self.assertEqual(self.ask("a.test").rcode, SERVFAIL)
+        line = "[ERROR] plugin/errors: 3 errors like '.*' occurred in last 1s"
+        harness.wait_for(lambda: line in ringlet.log(), 5, "the line", 0.05)
+        self.assertNotIn("a.test. A:", ringlet.log())
+        self.assertIn("plugin/errors: error parsing regexp: missing closing )", self.refused("errors {\nconsolidate 1s (\n}"))
+
+    def test_log(self):
+        """Replies of these directives are logged as others are; {local} is the address asked."""
+        ringlet = self.serve("log . \"{name} {local} {rcode} {rsize}\" {\nclass success\n}\nhosts /nonexistent {\n10.0.0.1 a.test\nfallthrough\n}")
+        self.ask("none.test")
+        size = self.ask("a.test").size
+        harness.wait_for(lambda: f"[INFO] a.test. 127.0.0.1 NOERROR {size}" in ringlet.log(), 5, "the line", 0.05)
+        self.assertNotIn("none.test", ringlet.log())
 
     def test_accepted(self):
         """trace and pprof are read, and said to do nothing; metadata is nobody's."""

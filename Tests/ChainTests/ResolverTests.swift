@@ -1,0 +1,153 @@
+import Chain
+import Corefile
+import Engine
+import Memory
+import Testing
+
+/// What the directives of a block make of an inquiry, without a server around them.
+struct ResolverTests {
+  private func resolver(_ lines: String) throws -> ChainResolver {
+    let configuration = try Corefile.parse(Array(". {\n\(lines)\n}".utf8))
+    return try #require(try ChainResolver(configuration.blocks[0]))
+  }
+
+  private func inquiry(_ name: String, type: UInt16 = 1, options: [UInt8] = []) -> Inquiry {
+    let wire = ZoneName(name)!.wire
+    return Inquiry(
+      name: wire, spelling: wire, type: type, recordClass: 1, dnssecOK: false, checkingDisabled: false,
+      options: options, peer: Peer(octets: [2, 0, 0x12, 0x34, 192, 0, 2, 7]),
+      server: Peer(octets: [2, 0, 0, 53, 10, 0, 0, 1]),
+      isStream: false, listener: 0, zone: 0)
+  }
+
+  /// Records of an answer in wire form, uncompressed, after header and question.
+  private func records(_ resolution: Resolution, _ name: String) throws -> [UInt8] {
+    guard case .answer(let message, _) = resolution else {
+      Issue.record("no answer: \(resolution)")
+      return []
+    }
+    return Array(message.dropFirst(12 + ZoneName(name)!.wire.count + 4))
+  }
+
+  private func record(_ name: String, _ type: UInt8, _ ttl: UInt8, _ data: [UInt8]) -> [UInt8] {
+    ZoneName(name)!.wire + [0, type, 0, 1, 0, 0, 0, ttl, 0, UInt8(data.count)] + data
+  }
+
+  /// An upstream's response to a name, as bytes that outlive the call.
+  private func response(_ name: String, type: UInt8 = 1, answers: [[UInt8]], rcode: UInt8 = 0) -> Region {
+    let bytes: [UInt8] =
+      [0, 1, 0x84, rcode, 0, 1, 0, UInt8(answers.count), 0, 0, 0, 0] + ZoneName(name)!.wire + [0, type, 0, 1]
+      + answers.flatMap { $0 }
+    let region = Region(size: bytes.count)
+    region.bytes.write(bytes)
+    return region
+  }
+
+  @Test func nothingToDoIsNoResolver() throws {
+    let configuration = try Corefile.parse(Array(". {\n cache 30\n forward . 10.0.0.1\n}".utf8))
+    #expect(try ChainResolver(configuration.blocks[0]) == nil)
+  }
+
+  @Test func hostsAnswers() throws {
+    let hosts = try resolver("hosts /none {\n10.0.0.1 a.test\nttl 9\n}")
+    #expect(try records(hosts.resolve(inquiry("a.test")), "a.test") == record("a.test", 1, 9, [10, 0, 0, 1]))
+    guard case .fail(2) = hosts.resolve(inquiry("b.test")) else {
+      Issue.record("not SERVFAIL")
+      return
+    }
+    #expect(hosts.files.map(\.path) == ["/none"])
+    #expect(hosts.files[0].load(Array("10.0.0.2\tB.test  c.test # d.test\r\nfe80::1%lo e.test\nx y\n\n#\n".utf8)) == 4)
+    #expect(try records(hosts.resolve(inquiry("c.test")), "c.test") == record("c.test", 1, 9, [10, 0, 0, 2]))
+  }
+
+  @Test func rewriteTurnsBack() throws {
+    let rewrite = try resolver("rewrite name suffix .out.test .in.test answer auto")
+    guard case .forward(let errand) = rewrite.resolve(inquiry("a.out.test")) else {
+      Issue.record("not forwarded")
+      return
+    }
+    #expect(errand.asked?.name == ZoneName("a.in.test")?.wire)
+    let said = response(
+      "a.in.test",
+      answers: [
+        // Owner and target as pointers: to the question, and to its second label.
+        [0xC0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 4, 1, 0x62, 0xC0, 14], record("b.in.test", 1, 9, [10, 0, 0, 1]),
+      ])
+    let turned = try #require(errand.then?(said.bytes))
+    #expect(
+      try records(turned, "a.out.test")
+        == record("a.out.test", 5, 9, ZoneName("b.out.test")!.wire) + record("b.out.test", 1, 9, [10, 0, 0, 1]))
+  }
+
+  @Test func malformedAnswerIsNone() throws {
+    guard case .forward(let errand) = try resolver("rewrite name a.test b.test").resolve(inquiry("a.test")) else {
+      Issue.record("not forwarded")
+      return
+    }
+    // A pointer to itself, a record cut short, data that is no name.
+    for answer: [UInt8] in [
+      [0xC0, 24, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 1, 2, 3, 4], [0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 1, 2],
+      [0xC0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 2, 5, 1], [0xC0, 12, 0, 6, 0, 1, 0, 0, 0, 9, 0, 2, 0, 0],
+    ] {
+      let said = response("b.test", answers: [answer])
+      #expect(errand.then?(said.bytes) == nil)
+    }
+  }
+
+  @Test func dns64AsksTwice() throws {
+    let dns64 = try resolver("dns64 {\nallow_ipv4\n}")
+    guard case .forward(let first) = dns64.resolve(inquiry("a.test", type: 28)) else {
+      Issue.record("not forwarded")
+      return
+    }
+    #expect(first.asked == nil)
+    let nothing = response("a.test", type: 28, answers: [])
+    guard case .forward(let second)? = first.then?(nothing.bytes) else {
+      Issue.record("no second question")
+      return
+    }
+    #expect(second.asked?.type == 1)
+    let address = response("a.test", answers: [record("a.test", 1, 99, [192, 0, 2, 1])])
+    let made = try #require(second.then?(address.bytes))
+    let prefix: [UInt8] = [0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0]
+    #expect(try records(made, "a.test") == record("a.test", 28, 99, prefix + [192, 0, 2, 1]))
+    guard case .answer? = first.then?(response("a.test", type: 28, answers: [], rcode: 3).bytes) else {
+      Issue.record("NXDOMAIN is not final")
+      return
+    }
+  }
+
+  @Test(arguments: [
+    ("set 0xff00 new", [UInt8](), [UInt8]("new".utf8) as [UInt8]?), ("append 0xff00 new", [], Array("new".utf8)),
+    ("replace 0xff00 new", [], nil), ("replace 0xff00 new", [0xFF, 0, 0, 1, 9], Array("new".utf8)),
+    ("append 0xff00 new", [0xFF, 0, 0, 1, 9], [9]), ("set 0xff00 {client_ip}", [], [192, 0, 2, 7]),
+    ("set 0xff00 {client_port}", [], [0x12, 0x34]), ("set 0xff00 {server_ip}", [], [10, 0, 0, 1]),
+    ("set 0xff00 {protocol}", [], Array("udp".utf8)), ("set 0xff00 {a/label}", [], nil),
+    ("append 0xff00 new", [0xFF, 0, 0, 9, 9], Array("new".utf8)),
+  ])
+  func ednsOptions(_ rule: String, _ client: [UInt8], _ sent: [UInt8]?) throws {
+    let resolver = try resolver("rewrite edns0 local \(rule)")
+    guard case .forward(let errand) = resolver.resolve(inquiry("a.test", options: client)) else {
+      Issue.record("not forwarded")
+      return
+    }
+    #expect(errand.asked?.options == sent.map { [0xFF, 0, 0, UInt8($0.count)] + $0 })
+  }
+
+  @Test func presentationFormIsRefusedWithReason() {
+    for (record, reason) in [
+      ("a.test IN A 1.2.3", "is no IPv4 address"), ("a.test IN", "no type"), ("a.test IN MX x y", "is no preference"),
+      ("a..b IN A 1.2.3.4", "is no owner name"), ("a IN NOPE x", "unknown type 'NOPE'"),
+      ("a IN A 1.2.3.4 5", "unexpected '5'"),
+      ("a IN TXT \\\"x", "without its end"), ("a IN DS 1 2 3 ff", "must be given as"),
+      ("a IN TYPE1 \\# 3 ff", "expected 3 octets"),
+      ("", "no owner name"),
+    ] {
+      let error = #expect(throws: CorefileError.self) {
+        try resolver("template IN A {\nanswer \"\(record)\"\n}")
+      }
+      #expect(error?.description.contains(reason) == true, "\(error?.description ?? "accepted") for \(record)")
+      #expect(error?.location.line == 2)
+    }
+  }
+}
