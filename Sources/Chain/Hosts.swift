@@ -38,7 +38,7 @@ struct Hosts: Stage {
     guard directive.zones.contains(where: { $0.contains(query.name) }) else { return next(query) }
     guard let addresses = table.current.withLock({ $0.addresses[query.name.wire] }) else {
       if directive.fallsThrough.contains(where: { $0.contains(query.name) }) { return next(query) }
-      return .fail(Rcode.servFail)
+      return .fail(Rcode.servFail, .resolver)
     }
     switch query.type {
     case Wire.RecordType.a: return .answer(answer(addresses.filter { $0.count == 4 }, query.type, query))

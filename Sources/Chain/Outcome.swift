@@ -28,8 +28,8 @@ struct ChainQuery: Sendable {
 /// What a directive, and those behind it, make of a query.
 enum Outcome: Sendable {
   case answer(Message)
-  /// A response code without more, logged by nobody.
-  case fail(UInt16)
+  /// A response code without more.
+  case fail(UInt16, Event.Cause)
   case forward(Forwarding)
 
   struct Forwarding: Sendable {
@@ -55,10 +55,10 @@ enum Outcome: Sendable {
 
   func resolution(for inquiry: Inquiry) -> Resolution {
     switch self {
-    case .fail(let rcode): return .fail(rcode)
+    case .fail(let rcode, let cause): return .fail(rcode, cause)
     case .answer(let message):
       let encoded = message.encoded(name: inquiry.name, type: inquiry.type, recordClass: inquiry.recordClass)
-      guard let encoded else { return .fail(Rcode.servFail) }
+      guard let encoded else { return .fail(Rcode.servFail, .malformedAnswer) }
       return .answer(encoded, options: message.options)
     case .forward(let forwarding):
       var errand = Errand()

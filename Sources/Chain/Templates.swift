@@ -16,7 +16,7 @@ struct Templates: Stage {
     for template in templates {
       guard let zone = template.zone(for: query) else { continue }
       if let match = template.match(query.name) { return template.answer(query, zone, match, next) }
-      if !template.fallsThrough(query.name) { return .fail(Rcode.servFail) }
+      if !template.fallsThrough(query.name) { return .fail(Rcode.servFail, .resolver) }
     }
     return next(query)
   }
@@ -138,7 +138,7 @@ struct Template: Sendable {
           let more = ["section": Self.label(section), "template": Self.source(text)]
           counts.add(
             .recordFailures, listener: query.inquiry.listener, labels: labels.merging(more) { $1 })
-          return .fail(Rcode.servFail)
+          return .fail(Rcode.servFail, .malformedTemplate)
         }
         message[section].append(record)
       }

@@ -104,6 +104,7 @@ public final class EventLog: Sendable {
       case .tooManyConcurrent: "concurrent queries exceeded maximum"
       case .noForward: "no next plugin found"
       case .malformedAnswer: "the upstream's answer is malformed"
+      case .malformedTemplate: "template: a record that was filled in is malformed"
       case .none, .resolver: "the upstream answered with an error alone"
       }
     let chain = fabric.settings.zones[event.zone].chain

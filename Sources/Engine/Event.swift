@@ -13,6 +13,8 @@ public struct Event: BitwiseCopyable, Sendable {
     case none, upstreamTimeout, upstreamUnusable, tooManyQuestions, tooManyConcurrent, noForward, malformedAnswer
     /// A directive's own decision: no error.
     case resolver
+    /// A template's record was none once it was filled in.
+    case malformedTemplate
   }
 
   public var kind = Kind.query

@@ -43,8 +43,8 @@ public enum Resolution: Sendable {
   /// A whole response (header, the client's question, records), and EDNS options for this one reply.
   case answer([UInt8], options: [UInt8])
   case forward(Errand)
-  /// A response code of our own.
-  case fail(UInt16)
+  /// A response code of our own. With `resolver` it is no error, only what the directive says.
+  case fail(UInt16, Event.Cause)
 }
 
 /// What to ask an upstream, and what to make of its answer.

@@ -22,8 +22,8 @@ extension Shard where R: ~Copyable {
       switch resolution {
       case .answer(let message, let options):
         return answer(message, options, buffer, length, query, key, origin, zone)
-      case .fail(let rcode):
-        return fail(buffer, length, query, key.name, rcode, .resolver, zone, origin)
+      case .fail(let rcode, let cause):
+        return fail(buffer, length, query, key.name, rcode, cause, zone, origin)
       case .forward(let errand):
         if let forward = forward(chain, key.name, errand) {
           return join(buffer, length, query, key, origin, zone: zone, forward: forward, errand: errand)
@@ -96,8 +96,8 @@ extension Shard where R: ~Copyable {
         guard let response = image(message, questions.name(question), q.type, q.recordClass) else { return false }
         settle(question, with: response, adding: options)
         return true
-      case .fail(let rcode):
-        settle(question, failing: rcode, cause: .resolver)
+      case .fail(let rcode, let cause):
+        settle(question, failing: rcode, cause: cause)
         return true
       case .forward(let errand):
         if let forward = forward(chain, questions.name(question), errand) {
@@ -120,6 +120,11 @@ extension Shard where R: ~Copyable {
     tables.forwards[forward].pending &+= 1
     questions.restart(question)
     questions[question].forward = forward
+    switch tables.forwards[forward].transport {
+    case .tcp: questions[question].carrier = .tcp
+    case .udp: questions[question].carrier = .udp
+    case .mirrored: break
+    }
     errands[question] = errand
     dispatch(question)
   }

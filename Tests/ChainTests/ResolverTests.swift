@@ -51,7 +51,7 @@ struct ResolverTests {
   @Test func hostsAnswers() throws {
     let hosts = try resolver("hosts /none {\n10.0.0.1 a.test\nttl 9\n}")
     #expect(try records(hosts.resolve(inquiry("a.test")), "a.test") == record("a.test", 1, 9, [10, 0, 0, 1]))
-    guard case .fail(2) = hosts.resolve(inquiry("b.test")) else {
+    guard case .fail(2, .resolver) = hosts.resolve(inquiry("b.test")) else {
       Issue.record("not SERVFAIL")
       return
     }
@@ -149,5 +149,82 @@ struct ResolverTests {
       #expect(error?.description.contains(reason) == true, "\(error?.description ?? "accepted") for \(record)")
       #expect(error?.location.line == 2)
     }
+  }
+
+  /// Damaged blocks: refused with a place, or resolvers that answer any question in any way but a crash.
+  @Test func mutationsDoNotCrash() throws {
+    let block = """
+      . {
+      template IN ANY a.test {
+      match "^(?P<x>[a-c]*)[.](.*)$"
+      answer "{{ .Name }} 60 IN A 10.0.0.{{ index .Match 1 }}"
+      additional "{{ .Group.x }}.a.test 1 IN TXT \\"{{ .Remote }} {{ .Zone }}\\""
+      authority "a.test 60 IN SOA n.a.test h.a.test 1 1h 2 3 4"
+      ederror 21 "text"
+      fallthrough b.test
+      }
+      hosts /none a.test {
+      10.0.0.1 b.a.test b
+      2001:db8::1 b.a.test
+      fallthrough
+      }
+      rewrite continue name regex (.*)[.]c[.]test {1}.a.test answer name (.*)[.]a {1}.b answer value x y
+      rewrite continue name suffix d.test a.test answer auto
+      rewrite continue name substring ee a
+      rewrite continue edns0 subnet set 24 56
+      rewrite continue edns0 local set 0xffee {qname}
+      rewrite ttl suffix test 30-60
+      rewrite cname exact a.test b.test
+      dns64 64:ff9b::/96 {
+      allow_ipv4
+      }
+      minimal
+      any
+      whoami
+      }
+      """
+    let original = Array(block.utf8)
+    var state: UInt64 = 1
+    func random(_ below: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % below
+    }
+    var (read, refused) = (0, 0)
+    for _ in 0..<4000 {
+      var bytes = original
+      for _ in 0...random(3) {
+        let at = random(bytes.count)
+        switch random(4) {
+        case 0: bytes.remove(at: at)
+        case 1: bytes[at] = UInt8(random(256))
+        case 2: bytes.insert(contentsOf: Array("{}()[]*+?|\\^$. \n\"".utf8)[random(17)...].prefix(1), at: at)
+        default: bytes.swapAt(at, random(bytes.count))
+        }
+      }
+      guard let configuration = try? Corefile.parse(bytes), let block = configuration.blocks.first else { continue }
+      do throws(CorefileError) {
+        guard let resolver = try ChainResolver(block) else { continue }
+        read += 1
+        for name in ["abc.a.test", "b.a.test", "x.c.test", "y.d.test", "ee.test", ".", "1.0.0.10.in-addr.arpa"] {
+          for type: UInt16 in [1, 28, 12, 255] { follow(resolver.resolve(inquiry(name, type: type)), name) }
+        }
+      } catch {
+        refused += 1
+        #expect(error.location.line > 0)
+      }
+    }
+    #expect(read > 500 && refused > 50)
+  }
+
+  /// An upstream's answer to each errand, at most five deep.
+  private func follow(_ first: Resolution, _ name: String) {
+    var resolution: Resolution? = first
+    for _ in 0..<5 {
+      guard case .forward(let errand) = resolution else { return }
+      let answer = response(
+        name, answers: [record(name, 5, 9, ZoneName("a.test")!.wire), record("a.test", 1, 9, [10, 0, 0, 1])])
+      resolution = errand.then?(answer.bytes) ?? errand.otherwise?()
+    }
+    Issue.record("an errand without end for \(name)")
   }
 }
