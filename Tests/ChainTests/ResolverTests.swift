@@ -33,14 +33,18 @@ struct ResolverTests {
     ZoneName(name)!.wire + [0, type, 0, 1, 0, 0, 0, ttl, 0, UInt8(data.count)] + data
   }
 
-  /// An upstream's response to a name, as bytes that outlive the call.
-  private func response(_ name: String, type: UInt8 = 1, answers: [[UInt8]], rcode: UInt8 = 0) -> Region {
+  /// What follows an errand when its upstream responds so.
+  private func next(
+    _ errand: Errand, _ name: String, type: UInt8 = 1, answers: [[UInt8]], rcode: UInt8 = 0
+  ) -> Resolution? {
     let bytes: [UInt8] =
       [0, 1, 0x84, rcode, 0, 1, 0, UInt8(answers.count), 0, 0, 0, 0] + ZoneName(name)!.wire + [0, type, 0, 1]
       + answers.flatMap { $0 }
     let region = Region(size: bytes.count)
-    region.bytes.write(bytes)
-    return region
+    return withExtendedLifetime(region) { region in
+      region.bytes.write(bytes)
+      return errand.then?(region.bytes)
+    }
   }
 
   @Test func nothingToDoIsNoResolver() throws {
@@ -67,15 +71,14 @@ struct ResolverTests {
       return
     }
     #expect(errand.asked?.name == ZoneName("a.in.test")?.wire)
-    let said = response(
-      "a.in.test",
+    let turned = next(
+      errand, "a.in.test",
       answers: [
         // Owner and target as pointers: to the question, and to its second label.
         [0xC0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 4, 1, 0x62, 0xC0, 14], record("b.in.test", 1, 9, [10, 0, 0, 1]),
       ])
-    let turned = try #require(errand.then?(said.bytes))
     #expect(
-      try records(turned, "a.out.test")
+      try records(try #require(turned), "a.out.test")
         == record("a.out.test", 5, 9, ZoneName("b.out.test")!.wire) + record("b.out.test", 1, 9, [10, 0, 0, 1]))
   }
 
@@ -89,8 +92,7 @@ struct ResolverTests {
       [0xC0, 24, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 1, 2, 3, 4], [0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 1, 2],
       [0xC0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 2, 5, 1], [0xC0, 12, 0, 6, 0, 1, 0, 0, 0, 9, 0, 2, 0, 0],
     ] {
-      let said = response("b.test", answers: [answer])
-      #expect(errand.then?(said.bytes) == nil)
+      #expect(next(errand, "b.test", answers: [answer]) == nil)
     }
   }
 
@@ -101,17 +103,15 @@ struct ResolverTests {
       return
     }
     #expect(first.asked == nil)
-    let nothing = response("a.test", type: 28, answers: [])
-    guard case .forward(let second)? = first.then?(nothing.bytes) else {
+    guard case .forward(let second)? = next(first, "a.test", type: 28, answers: []) else {
       Issue.record("no second question")
       return
     }
     #expect(second.asked?.type == 1)
-    let address = response("a.test", answers: [record("a.test", 1, 99, [192, 0, 2, 1])])
-    let made = try #require(second.then?(address.bytes))
+    let made = try #require(next(second, "a.test", answers: [record("a.test", 1, 99, [192, 0, 2, 1])]))
     let prefix: [UInt8] = [0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0]
     #expect(try records(made, "a.test") == record("a.test", 28, 99, prefix + [192, 0, 2, 1]))
-    guard case .answer? = first.then?(response("a.test", type: 28, answers: [], rcode: 3).bytes) else {
+    guard case .answer? = next(first, "a.test", type: 28, answers: [], rcode: 3) else {
       Issue.record("NXDOMAIN is not final")
       return
     }
@@ -221,9 +221,8 @@ struct ResolverTests {
     var resolution: Resolution? = first
     for _ in 0..<5 {
       guard case .forward(let errand) = resolution else { return }
-      let answer = response(
-        name, answers: [record(name, 5, 9, ZoneName("a.test")!.wire), record("a.test", 1, 9, [10, 0, 0, 1])])
-      resolution = errand.then?(answer.bytes) ?? errand.otherwise?()
+      let answers = [record(name, 5, 9, ZoneName("a.test")!.wire), record("a.test", 1, 9, [10, 0, 0, 1])]
+      resolution = next(errand, name, answers: answers) ?? errand.otherwise?()
     }
     Issue.record("an errand without end for \(name)")
   }

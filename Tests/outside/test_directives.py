@@ -1,5 +1,6 @@
 """The directives that answer or change a query themselves (spec plugins.md): on the wire, and refused with file and line."""
 
+import os
 import pathlib
 import socket
 import struct
@@ -523,6 +524,42 @@ class Others(DirectiveCase):
             start = time.monotonic()
             self.assertEqual(stream.recv(1), b"")
             self.assertLess(time.monotonic() - start, 3.5)
+
+    def test_loop_through_another(self):
+        """An upstream that sends questions back is a loop too, though only one copy of each is pending here."""
+
+        async def send_back(asked):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as back:
+                back.sendto(asked.raw, ("127.0.0.1", port))
+
+        looping = peer.Peer(send_back)
+        self.addCleanup(looping.stop)
+        port = harness.free_port()
+        path = self.write("Corefile", f".:{port} {{\n    bind 127.0.0.1\n    loop\n    forward . {looping.address}\n}}\n")
+        child = harness.Process(
+            [harness.BINARY, "-localip", "127.0.0.1", "-conf", path, "-setupinterface=false", "-setupiptables=false",
+             "-metrics-listen-address", f"127.0.0.1:{harness.free_port()}"], path + ".log")  # fmt: skip
+        self.assertEqual(child.child.wait(20), 1, child.log())
+        self.assertIn("[FATAL] plugin/loop: Loop", child.log())
+
+    def test_bind(self):
+        """Addresses of an interface but for those excepted."""
+        block = lambda port: f".:{port} {{\n    bind lo {{\n        except ::1\n    }}\n    whoami\n}}\n"
+        ringlet = self.start_ringlet_with(block)
+        self.assertEqual(self.ask("a.test", to=("127.0.0.1", ringlet.port)).rcode, NOERROR)
+        self.assertFalse(harness.answers(("::1", ringlet.port), dnswire.query("a.test")))
+
+    def test_without_corefile(self):
+        """No Corefile anywhere: whoami and log, as CoreDNS has it."""
+        port = harness.free_port()
+        child = harness.Process(
+            [harness.BINARY, "-localip", "127.0.0.1", "-dns.port", str(port), "-setupinterface=false", "-setupiptables=false",
+             "-basecorefile", "/nonexistent", "-metrics-listen-address", f"127.0.0.1:{harness.free_port()}"],
+            os.path.join(self.directory, "log"), cwd=self.directory)  # fmt: skip
+        self.addCleanup(child.end)
+        harness.wait_for(lambda: harness.answers(("127.0.0.1", port), dnswire.header(1, 0)), 5, "the first answer")
+        self.assertEqual([r.type for r in self.ask("a.test", to=("127.0.0.1", port)).additional], [A, SRV])
+        harness.wait_for(lambda: '"A IN a.test. udp' in child.log(), 5, "the log line", 0.05)
 
     def test_consolidate(self):
         """Errors that match are counted for a while and told as one line, the first pattern first."""
