@@ -52,10 +52,11 @@ let package = Package(
     .target(name: "Corefile", swiftSettings: strict),
     .systemLibrary(name: "CNetlink"),
     .target(name: "Network", dependencies: ["CNetlink", "Corefile"], swiftSettings: strict),
+    .target(name: "Chain", dependencies: ["Corefile", "Engine", "Memory", "Wire"], swiftSettings: strict),
     .target(
       name: "Control",
       dependencies: [
-        "Cache", "Corefile", "Engine", "Memory", "Network", "Uring", "Wire",
+        "Cache", "Chain", "Corefile", "Engine", "Memory", "Network", "Uring", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -90,6 +91,7 @@ let package = Package(
     .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
     .testTarget(
       name: "EngineTests", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], swiftSettings: strict),
+    .testTarget(name: "ChainTests", dependencies: ["Chain", "Corefile", "Engine", "Memory"], swiftSettings: strict),
     .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
     .testTarget(name: "NetworkTests", dependencies: ["Network", "Corefile"], swiftSettings: strict),
     .executableTarget(

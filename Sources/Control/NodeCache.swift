@@ -4,6 +4,7 @@ import Glibc
 import Logging
 import Memory
 import Network
+import Synchronization
 import Uring
 
 /// The process as node-cache's operators know it: start-up order, log lines, endpoints, signals, exit codes
@@ -26,6 +27,8 @@ public final class NodeCache: Sendable {
   private let setupErrors = SetupErrors()
   private let http: HTTPThread
   private let network: NetworkKeeper
+  /// Queries are served.
+  private let isReady = Atomic<Bool>(false)
 
   public init(_ flags: Flags) {
     // Before any thread starts: threads inherit the mask.
@@ -59,10 +62,14 @@ public final class NodeCache: Sendable {
     var random = SystemRandomNumberGenerator()
     let fabric = Fabric(settings: settings, shards: shards, random: (random.next(), random.next(), random.next()))
     let events = EventLog(fabric, configuration, log)
+    let files = DirectiveFiles(configuration, settings, log)
     // What watches comes before what is watched: the first answer finds its endpoints open.
-    try openEndpoints(configuration, EngineMetrics(fabric))
+    try openEndpoints(configuration, EngineMetrics(fabric), files)
     events.start()
+    files.start()
     try start(fabric, events)
+    isReady.store(true, ordering: .relaxed)
+    lookForLoops(configuration, settings)
     log.coreStarted()
     if !flags.quiet { announce(configuration, settings) }
     if let path = flags.pidfile {
@@ -162,13 +169,14 @@ public final class NodeCache: Sendable {
   }
 
   private func openEndpoints(
-    _ configuration: Configuration, _ metrics: EngineMetrics
+    _ configuration: Configuration, _ metrics: EngineMetrics, _ files: DirectiveFiles
   ) throws(Fatal) {
     let setupErrors = setupErrors
     let build = BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift")
     let scrape: HTTPEndpoint.Handler = {
       var out = Exposition()
       metrics.add(to: &out)
+      files.add(to: &out)
       setupErrors.add(to: &out)
       build.add(to: &out)
       // What alerts look for, at zero: a fault ends the process, and neither reloads nor health checks happen yet.
@@ -180,6 +188,10 @@ public final class NodeCache: Sendable {
       ProcessMetrics.add(to: &out)
       return HTTPResponse(contentType: Exposition.contentType, body: out.text())
     }
+    let ready: HTTPEndpoint.Handler = { [self] in
+      isReady.load(ordering: .relaxed)
+        ? HTTPResponse(body: Array("OK".utf8)) : HTTPResponse(status: 503, body: Array("ringlet".utf8))
+    }
     do {
       try listen(flags.metricsListenAddress, reusePort: false, ["/metrics": scrape])
     } catch {
@@ -188,6 +200,9 @@ public final class NodeCache: Sendable {
     do {
       for address in Set(configuration.blocks.compactMap { $0.prometheus?.address.description }) {
         try listen(address, reusePort: true, ["/metrics": scrape])
+      }
+      for address in Set(configuration.blocks.compactMap { $0.ready?.address.description }) {
+        try listen(address, reusePort: true, ["/ready": ready])
       }
       for address in Set(configuration.blocks.compactMap { $0.health?.address.description }) {
         try listen(address, reusePort: true, ["/health": { HTTPResponse(body: Array("OK".utf8)) }])
@@ -202,6 +217,18 @@ public final class NodeCache: Sendable {
   ) throws(SystemError) {
     // The channels keep themselves alive on the thread.
     _ = try HTTPEndpoint(on: http, addresses: [address], reusePort: reusePort, routes: routes)
+  }
+
+  /// A loop ends the process: it would ask itself for ever.
+  private func lookForLoops(_ configuration: Configuration, _ settings: Settings) {
+    for probe in LoopProbe.all(configuration, settings) {
+      ControlThread.start { [log] in
+        guard let fault = probe.run() else { return }
+        log.logger("plugin/loop").critical("\(fault)")
+        log.flush()
+        exit(1)
+      }
+    }
   }
 
   private func announce(_ configuration: Configuration, _ settings: Settings) {

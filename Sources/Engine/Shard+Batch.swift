@@ -35,7 +35,7 @@ extension Shard where R: ~Copyable {
     switch Admission(message, stream: false) {
     case .query(let query):
       let name = batchNames.bytes.slice(admitted &* 256, 256)
-      let key = key(message, query, listener, into: name)
+      let key = key(message, query, listener, datagram.sender, into: name)
       let owner = owner(key.hash)
       readers.prefetchBucket(key.hash, of: owner)
       batch[admitted] = Admitted(

@@ -12,7 +12,7 @@ extension Shard where R: ~Copyable {
     generation &+= 1
     let stream = Stream(
       handle: completion.result, listener: listener, peer: ring.peer(of: completion.result), generation: generation,
-      deadline: now &+ Stream.Limits.read)
+      deadline: now &+ tables.timeouts[listener].read)
     guard let index = streams.take(stream) else {
       counters.add(.streamsRefused)
       ring.close(completion.result)
@@ -111,7 +111,7 @@ extension Shard where R: ~Copyable {
       let message = scratch.bytes.slice(0, Reply.maxStream)
       message.copy(input.slice(at &+ 2, length), at: 0)
       at &+= 2 &+ length
-      streams[stream].deadline = now &+ Stream.Limits.idle
+      streams[stream].deadline = now &+ tables.timeouts[streams[stream].listener].idle
       let address = scratch.bytes.slice(Reply.maxStream &+ 1, 56)
       streams[stream].peer.write(to: address)
       let source = Source(
@@ -127,7 +127,9 @@ extension Shard where R: ~Copyable {
     streams[stream].filled = left
     if streams[stream].isFinished, isQuiet(stream) { return closeStream(stream) }
     // A message begun is to be finished soon, a byte a second does not prolong it.
-    if left > 0, at > 0 || left <= 2 { streams[stream].deadline = now &+ Stream.Limits.read }
+    if left > 0, at > 0 || left <= 2 {
+      streams[stream].deadline = now &+ tables.timeouts[streams[stream].listener].read
+    }
     readStream(stream)
   }
 
@@ -179,7 +181,7 @@ extension Shard where R: ~Copyable {
       return
     }
     streams[stream].outstanding &-= 1
-    streams[stream].deadline = now &+ Stream.Limits.idle
+    streams[stream].deadline = now &+ tables.timeouts[streams[stream].listener].idle
     guard append(reply, to: stream) else { return closeStream(stream) }
   }
 
@@ -193,7 +195,7 @@ extension Shard where R: ~Copyable {
       guard !s.isClosing else { continue }
       if !s.isWriting, s.unwritten > 0 {
         streams[stream].isWriting = true
-        streams[stream].deadline = max(s.deadline, now &+ Stream.Limits.write)
+        streams[stream].deadline = max(s.deadline, now &+ tables.timeouts[streams[stream].listener].write)
         let unwritten =
           s.smallEnd > s.smallStart
           ? smallOutput(stream).slice(s.smallStart, s.smallEnd &- s.smallStart)
@@ -210,7 +212,12 @@ extension Shard where R: ~Copyable {
     if streams[stream].isClosing { return releaseStream(stream) }
     guard completion.result > 0 else { return closeStream(stream) }
     wrote(Int(completion.result), stream)
-    if streams[stream].unwritten > 0 { markStream(stream) }
+    if streams[stream].unwritten > 0 {
+      markStream(stream)
+    } else {
+      let timeouts = tables.timeouts[streams[stream].listener]
+      streams[stream].deadline = now &+ (streams[stream].filled > 0 ? timeouts.read : timeouts.idle)
+    }
     // What was held back for the unwritten or the outstanding may go on.
     serve(stream)
   }

@@ -35,6 +35,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
 
   var questions: Questions
   var pool: Pool
+  /// By pending question: what is asked in its place, and what follows. Only of chains with a resolver.
+  var errands: [Int: Errand] = [:]
   var waiters: Slab<Waiter>
   let waiterOptions: Region
   var images = ImageWriter()

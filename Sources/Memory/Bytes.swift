@@ -147,3 +147,23 @@
     return true
   }
 }
+
+/// Arrays, for code off the query path.
+extension Bytes {
+  public var octets: [UInt8] {
+    unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      // The buffer has room for `count` bytes, and this view holds as many.
+      if count > 0 { unsafe UnsafeMutableRawPointer(buffer.baseAddress!).copyMemory(from: base, byteCount: count) }
+      initialized = count
+    }
+  }
+
+  /// Copies all of `octets` to the front.
+  public func write(_ octets: [UInt8]) {
+    check(0, octets.count)
+    // In bounds by the check.
+    unsafe octets.withUnsafeBytes { source in
+      if let start = source.baseAddress { unsafe base.copyMemory(from: start, byteCount: source.count) }
+    }
+  }
+}

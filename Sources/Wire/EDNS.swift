@@ -3,7 +3,7 @@ import Memory
 /// What an OPT record says (RFC 6891 §6.1), and where its options stand in the message it came in.
 public struct EDNS: BitwiseCopyable, Sendable {
   /// The sender's UDP payload size as written; `Reply` applies the bounds.
-  public let udpSize: UInt16
+  public internal(set) var udpSize: UInt16
   public let extendedRcode: UInt8
   public let version: UInt8
   public let dnssecOK: Bool
@@ -15,6 +15,8 @@ public struct EDNS: BitwiseCopyable, Sendable {
   public var optionsLength: Int { Int(optionsSize) }
 
   public static let dnssecOKBit: UInt32 = 0x8000
+  /// The option that asks for, and carries, a server's identifier (RFC 5001).
+  public static let nsid: UInt16 = 3
   /// Options in one OPT beyond this many are an attack on the reader (Unbound CVE-2026-41292).
   static let maxOptions = 32
 
@@ -50,7 +52,7 @@ public struct EDNS: BitwiseCopyable, Sendable {
   }
 
   /// Options that CoreDNS sends back unchanged: NSID, EXPIRE, COOKIE, TCP-KEEPALIVE, PADDING (spec a.6).
-  @inline(__always) static func isEchoed(_ code: UInt16) -> Bool { code == 3 || code >= 9 && code <= 12 }
+  @inline(__always) static func isEchoed(_ code: UInt16) -> Bool { code == nsid || code >= 9 && code <= 12 }
 
   /// Copies the options to be echoed to the front of `out`, whole ones only, and returns the bytes written.
   public func echoedOptions(_ message: Bytes, into out: Bytes) -> Int {
