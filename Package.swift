@@ -50,10 +50,11 @@ let package = Package(
     .target(name: "Engine", dependencies: ["Memory", "Wire", "Cache", "Upstream"], swiftSettings: hot),
     .target(name: "Uring", dependencies: ["Memory", "Upstream", "Engine", "CUring"], swiftSettings: hot),
     .target(name: "Corefile", swiftSettings: strict),
+    .target(name: "Template", dependencies: ["Corefile"], swiftSettings: strict),
     .target(
       name: "Control",
       dependencies: [
-        "Cache", "Corefile", "Engine", "Memory", "Uring", "Wire",
+        "Cache", "Corefile", "Engine", "Memory", "Template", "Uring", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -81,6 +82,7 @@ let package = Package(
     .testTarget(
       name: "EngineTests", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], swiftSettings: strict),
     .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
+    .testTarget(name: "TemplateTests", dependencies: ["Template", "Corefile"], swiftSettings: strict),
     .executableTarget(
       name: "ControlProbe", dependencies: ["Control"], path: "Tests/ControlProbe", swiftSettings: strict),
     .testTarget(name: "ControlTests", dependencies: ["Control", "ControlProbe", "Corefile"], swiftSettings: strict),

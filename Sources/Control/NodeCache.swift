@@ -3,6 +3,7 @@ import Engine
 import Glibc
 import Logging
 import Memory
+import Synchronization
 import Uring
 
 /// The process as node-cache's operators know it: start-up order, log lines, endpoints, signals, exit codes
@@ -20,10 +21,13 @@ public final class NodeCache: Sendable {
   /// The two lines of `-version` and of the start.
   public static let versionText = "CoreDNS-\(coreDNSVersion)\nlinux/\(architecture), ringlet \(version)"
 
-  private let flags: Flags
-  private let log: ProcessLog
+  let flags: Flags
+  let log: ProcessLog
   private let setupErrors = SetupErrors()
   private let http: HTTPThread
+  /// The configuration that was read last, held while one is read, written or put to work.
+  let latest = Mutex(LatestConfiguration())
+  let failedReloads = Atomic<Int>(0)
 
   public init(_ flags: Flags) {
     // Before any thread starts: threads inherit the mask.
@@ -38,19 +42,12 @@ public final class NodeCache: Sendable {
     let logger = log.logger()
     logger.info("Starting node-cache image: ringlet-\(Self.version)")
     warnOfWhatIsMissing(logger)
+    var rendered = RenderedCorefile(flags, logger, setupErrors)
+    _ = rendered.update()
 
     let configuration = try load()
     for line in configuration.ineffective { logger.warning("\(line)") }
-    let shards = flags.shards > 0 ? flags.shards : ProcessorQuota.shards()
-    let settings: Settings
-    do {
-      settings = try Settings(configuration, shards: shards, cacheBytes: flags.cacheBytes ?? Self.cacheBytes)
-    } catch {
-      throw Fatal(message: "\(error)", status: 1)
-    }
-    if settings.listeners.isEmpty {
-      throw Fatal(message: "no server block in the Corefile: nothing to serve; expected 'zone:port { ... }'", status: 1)
-    }
+    let settings = try compile(configuration)
     var random = SystemRandomNumberGenerator()
     let fabric = Fabric(settings: settings, shards: shards, random: (random.next(), random.next(), random.next()))
     let events = EventLog(fabric, configuration, log)
@@ -63,6 +60,8 @@ public final class NodeCache: Sendable {
     if let path = flags.pidfile {
       do { try Pidfile.write(to: path) } catch { throw Fatal(message: "pidfile: \(error)", status: 1) }
     }
+    latest.withLock { $0 = LatestConfiguration(running: configuration.normalizedText) }
+    watchConfiguration(rendered, configuration.reload)
     Signals.deliver { [self] signal in receive(signal, configuration, fabric) }
     while true { pause() }
   }
@@ -80,21 +79,26 @@ public final class NodeCache: Sendable {
     if flags.setupIPTables {
       logger.warning("-setupiptables: this version of ringlet sets no iptables rules")
     }
-    if Self.exists(flags.baseCorefile) {
-      logger.warning("-basecorefile: this version of ringlet renders no template; -conf is served as it is")
-    } else {
-      logger.error("Failed to read node-cache coreFile \(flags.baseCorefile) - no such file")
-      setupErrors.count(.configMap)
-    }
-    if let directory = flags.kubeDNSDirectory {
-      logger.warning("-kubednscm: this version of ringlet does not read the ConfigMap in \(directory)")
-    }
-    if flags.reloadWithSignal {
-      logger.warning("-reloadwithsignal: this version of ringlet does not reload")
-    }
   }
 
-  private func load() throws(Fatal) -> Configuration {
+  private var shards: Int { flags.shards > 0 ? flags.shards : ProcessorQuota.shards() }
+
+  /// What shards are to do for a configuration that has something to serve.
+  func compile(_ configuration: Configuration) throws(Fatal) -> Settings {
+    let settings: Settings
+    do {
+      settings = try Settings(configuration, shards: shards, cacheBytes: flags.cacheBytes ?? Self.cacheBytes)
+    } catch {
+      throw Fatal(message: "\(error)", status: 1)
+    }
+    if settings.listeners.isEmpty {
+      throw Fatal(message: "no server block in the Corefile: nothing to serve; expected 'zone:port { ... }'", status: 1)
+    }
+    return settings
+  }
+
+  /// Reads what `-conf` names.
+  func load() throws(Fatal) -> Configuration {
     let path: String
     switch flags.corefile {
     case nil where !Self.exists("Corefile"): return .whoami(defaultPort: flags.dnsPort)
@@ -102,8 +106,11 @@ public final class NodeCache: Sendable {
     case "stdin": path = "/dev/stdin"
     case let given?: path = given
     }
-    guard let bytes = Self.read(path) else {
-      throw Fatal(message: "loading Caddyfile via flag: open \(path): \(errorText(errno))", status: 1)
+    let bytes: [UInt8]
+    do {
+      bytes = try TextFile.bytes(path, limit: 16 << 20)
+    } catch {
+      throw Fatal(message: "loading Caddyfile via flag: \(error)", status: 1)
     }
     do {
       return try parse(bytes, file: path, defaultPort: flags.dnsPort, environment: .process)
@@ -113,23 +120,6 @@ public final class NodeCache: Sendable {
   }
 
   private static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
-
-  /// A file's bytes, at most 16 MiB; nil with errno if it cannot be read. Pipes too, for `-conf stdin`.
-  private static func read(_ path: String) -> [UInt8]? {
-    let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    var bytes: [UInt8] = []
-    var part = [UInt8](repeating: 0, count: 65_536)
-    while bytes.count < 16 << 20 {
-      // The array has as many bytes as it says.
-      let count = unsafe part.withUnsafeMutableBytes { unsafe Glibc.read(file, $0.baseAddress!, $0.count) }
-      if count < 0 { return nil }
-      if count == 0 { break }
-      bytes += part[..<count]
-    }
-    return bytes
-  }
 
   private func start(_ fabric: Fabric, _ events: EventLog) throws(Fatal) {
     let directory = RingDirectory(shards: fabric.shards, events: events.signal)
@@ -163,16 +153,17 @@ public final class NodeCache: Sendable {
   private func openEndpoints(
     _ configuration: Configuration, _ metrics: EngineMetrics
   ) throws(Fatal) {
-    let setupErrors = setupErrors
     let build = BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift")
-    let scrape: HTTPEndpoint.Handler = {
+    let scrape: HTTPEndpoint.Handler = { [self] in
       var out = Exposition()
       metrics.add(to: &out)
       setupErrors.add(to: &out)
       build.add(to: &out)
-      // What alerts look for, at zero: a fault ends the process, and neither reloads nor health checks happen yet.
+      // What alerts look for, at zero: a fault ends the process, and health checks do not happen yet.
       out.counter("coredns_panics_total", 0, help: "A metrics that counts the number of panics.")
-      out.counter("coredns_reload_failed_total", 0, help: "Counter of the number of failed reload attempts.")
+      out.counter(
+        "coredns_reload_failed_total", Double(failedReloads.load(ordering: .relaxed)),
+        help: "Counter of the number of failed reload attempts.")
       out.counter(
         "coredns_forward_healthcheck_broken_total", 0,
         help: "Counter of the number of complete failures of the healthchecks.")
@@ -232,7 +223,7 @@ public final class NodeCache: Sendable {
       drain(fabric)
       leave()
     case .interrupt, .quit: leave()
-    case .reload: logger.warning("SIGUSR1: this version of ringlet does not reload; restart it to read the Corefile")
+    case .reload: reload(reason: .signal)
     case .handoff: logger.warning("SIGUSR2: this version of ringlet does not hand over")
     }
   }
