@@ -73,6 +73,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
 
   /// Nanoseconds: the clock as read at this turn's start.
   var now: UInt64 = 0
+  /// The same in milliseconds: the cache's time.
+  var milliseconds: UInt64 = 0
   var tickAt: UInt64 = 0
   var toWake: UInt64 = 0  // bit per shard
   /// Bit per shard to which letters went that it may not have read: a wake can be lost.
@@ -131,6 +133,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   public mutating func turn() {
     let count = ring.turn(timeout: timeout())
     now = ring.now()
+    milliseconds = now / 1_000_000
     if hasBuffers { resumeReceives() }
     var i = 0
     while i < count {
