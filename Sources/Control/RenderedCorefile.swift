@@ -42,7 +42,8 @@ struct RenderedCorefile {
 
   /// Reads the sources, and writes the Corefile where they say something new. Whether it was written.
   mutating func update() -> Bool {
-    let sources = Sources(template: Self.contents(flags.baseCorefile), values: readValues())
+    let sources = Sources(
+      template: Self.contents(flags.baseCorefile), values: kubeDNSDirectory.map { Self.configMap($0) } ?? .success([:]))
     if sources == self.sources { return false }
     self.sources = sources
     do {
@@ -63,12 +64,13 @@ struct RenderedCorefile {
     return false
   }
 
-  private func readValues() -> Result<[String: [UInt8]], SystemError> {
+  /// The kube-dns ConfigMap's values by key, as it is mounted. A key that is not there, or no ConfigMap at all, is the
+  /// default.
+  static func configMap(_ directory: String) -> Result<[String: [UInt8]], SystemError> {
     var values: [String: [UInt8]] = [:]
-    for key in kubeDNSDirectory == nil ? [] : KubeDNSConfig.keys {
-      switch Self.contents("\(kubeDNSDirectory!)/\(key)") {
+    for key in KubeDNSConfig.keys {
+      switch contents("\(directory)/\(key)") {
       case .success(let bytes): values[key] = bytes
-      // A key that is not there, or no ConfigMap at all, is the default.
       case .failure(let error) where error.errno == ENOENT: continue
       case .failure(let error): return .failure(error)
       }

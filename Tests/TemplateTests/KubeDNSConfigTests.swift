@@ -50,7 +50,7 @@ import Testing
       (#"{"a": ["empty"]}"#, "servers of a: plugin/forward: no nameservers found"),
     ])
   func badStubDomains(value: String, reason: String) throws {
-    let refusal = try #require(refusal("stubDomains", value))
+    let refusal = try #require(self.refusal("stubDomains", value))
     #expect(refusal.hasPrefix("stubDomains: ") && refusal.contains(reason), "\(refusal)")
   }
 
@@ -62,7 +62,7 @@ import Testing
       (#"["tls://1.1.1.1"]"#, "\"tls://1.1.1.1\" is not IP or IP:port"),
     ])
   func badUpstreamNameservers(value: String, reason: String) throws {
-    let refusal = try #require(refusal("upstreamNameservers", value))
+    let refusal = try #require(self.refusal("upstreamNameservers", value))
     #expect(refusal.hasPrefix("upstreamNameservers: ") && refusal.contains(reason), "\(refusal)")
   }
 
