@@ -19,7 +19,10 @@ struct CheckCommand: ParsableCommand {
     let source = try options.source(file)
     if rendered { print(String(decoding: source.text, as: UTF8.self), terminator: "") }
     let configuration = try options.configuration(source)
-    if !rendered { print(Self.report(configuration, of: source.name), terminator: "") }
+    if !rendered {
+      print(Self.report(configuration, of: source.name), terminator: "")
+      for place in source.placeholders { print("\(place): only the installer or a rendering replaces it") }
+    }
     do {
       // An interface of the nodes need not exist where the file is checked.
       let settings = try Settings(configuration, shards: 1, cacheBytes: 64 << 20) { name in

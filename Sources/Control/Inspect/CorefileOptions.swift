@@ -34,6 +34,14 @@ struct CorefileOptions: ParsableArguments {
   struct Source {
     let text: [UInt8]
     let name: String
+
+    /// Placeholders that nothing replaced, each with its line: `Corefile:1 - __PILLAR__DNS__DOMAIN__`.
+    var placeholders: [String] {
+      let lines = String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+      return lines.enumerated().flatMap { number, line in
+        line.matches(of: /__PILLAR__[A-Z_]+__/).map { "\(name):\(number + 1) - \($0.output)" }
+      }
+    }
   }
 
   /// The file as it is; rendered where a flag of the template is given.

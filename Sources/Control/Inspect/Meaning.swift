@@ -17,7 +17,7 @@ extension ServerBlock {
     case .log: log.first { $0.location == line.location }?.meaning
     case .prometheus: prometheus.map { "http \($0.address)/metrics" }
     case .reload:
-      reload.map { "looks every \($0.interval), up to \(TimeSpan(nanoseconds: $0.jitter.nanoseconds / 2)) off" }
+      reload.map { "looks every \($0.interval), give or take \(TimeSpan(nanoseconds: $0.jitter.nanoseconds / 2))" }
     case .template: template.first { $0.location == line.location }?.meaning
     case .timeouts: timeouts.map { "read \($0.read), write \($0.write), idle \($0.idle), of clients' connections" }
     default: nil
@@ -51,9 +51,9 @@ extension ForwardDirective {
     let transport = forcesTCP ? "TCP" : prefersUDP ? "UDP" : "the client's transport"
     var parts = ["\(targets.map(\.description).joined(separator: ", ")) over \(transport)"]
     if targets.count > 1 { parts.append("policy \(policy.rawValue)") }
-    parts.append("idle connections for \(expire)")
+    parts.append("connections idle for \(expire)")
     parts.append(
-      maxFails == 0 ? "never down" : "down after more than \(maxFails) failed checks, \(healthCheck.interval) apart")
+      maxFails == 0 ? "never down" : "down after \(maxFails + 1) failed checks, \(healthCheck.interval) apart")
     if maxConcurrent > 0 { parts.append("at most \(maxConcurrent) at once") }
     return parts.joined(separator: "; ")
   }
