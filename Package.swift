@@ -53,10 +53,11 @@ let package = Package(
     .systemLibrary(name: "CNetlink"),
     .target(name: "Network", dependencies: ["CNetlink", "Corefile"], swiftSettings: strict),
     .target(name: "Chain", dependencies: ["Corefile", "Engine", "Memory", "Wire"], swiftSettings: strict),
+    .target(name: "Template", dependencies: ["Corefile"], swiftSettings: strict),
     .target(
       name: "Control",
       dependencies: [
-        "Cache", "Chain", "Corefile", "Engine", "Memory", "Network", "Uring", "Wire",
+        "Cache", "Chain", "Corefile", "Engine", "Memory", "Network", "Template", "Uring", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -94,6 +95,7 @@ let package = Package(
     .testTarget(name: "ChainTests", dependencies: ["Chain", "Corefile", "Engine", "Memory"], swiftSettings: strict),
     .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
     .testTarget(name: "NetworkTests", dependencies: ["Network", "Corefile"], swiftSettings: strict),
+    .testTarget(name: "TemplateTests", dependencies: ["Template", "Corefile"], swiftSettings: strict),
     .executableTarget(
       name: "ControlProbe", dependencies: ["Control"], path: "Tests/ControlProbe", swiftSettings: strict),
     .testTarget(name: "ControlTests", dependencies: ["Control", "ControlProbe", "Corefile"], swiftSettings: strict),

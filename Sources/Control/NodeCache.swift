@@ -22,13 +22,16 @@ public final class NodeCache: Sendable {
   /// The two lines of `-version` and of the start.
   public static let versionText = "CoreDNS-\(coreDNSVersion)\nlinux/\(architecture), ringlet \(version)"
 
-  private let flags: Flags
-  private let log: ProcessLog
+  let flags: Flags
+  let log: ProcessLog
   private let setupErrors = SetupErrors()
   private let http: HTTPThread
   private let network: NetworkKeeper
   /// Queries are served.
   private let isReady = Atomic<Bool>(false)
+  /// The configuration that was read last, held while one is read, written or put to work.
+  let latest = Mutex(LatestConfiguration())
+  let failedReloads = Atomic<Int>(0)
 
   public init(_ flags: Flags) {
     // Before any thread starts: threads inherit the mask.
@@ -43,22 +46,14 @@ public final class NodeCache: Sendable {
   public func run() throws(Fatal) -> Never {
     let logger = log.logger()
     logger.info("Starting node-cache image: ringlet-\(Self.version)")
-    warnOfWhatIsMissing(logger)
+    var rendered = RenderedCorefile(flags, logger, setupErrors)
+    _ = rendered.update()
 
     // Before anything binds to its addresses; the rules come when they are answered on.
     network.prepareInterface()
     let configuration = try load()
     for line in configuration.ineffective { logger.warning("\(line)") }
-    let shards = flags.shards > 0 ? flags.shards : ProcessorQuota.shards()
-    let settings: Settings
-    do {
-      settings = try Settings(configuration, shards: shards, cacheBytes: flags.cacheBytes ?? Self.cacheBytes)
-    } catch {
-      throw Fatal(message: "\(error)", status: 1)
-    }
-    if settings.listeners.isEmpty {
-      throw Fatal(message: "no server block in the Corefile: nothing to serve; expected 'zone:port { ... }'", status: 1)
-    }
+    let settings = try compile(configuration)
     var random = SystemRandomNumberGenerator()
     let fabric = Fabric(settings: settings, shards: shards, random: (random.next(), random.next(), random.next()))
     let events = EventLog(fabric, configuration, log)
@@ -76,6 +71,8 @@ public final class NodeCache: Sendable {
       do { try Pidfile.write(to: path) } catch { throw Fatal(message: "pidfile: \(error)", status: 1) }
     }
     ControlThread.start { [network] in network.run() }
+    latest.withLock { $0 = LatestConfiguration(running: configuration.normalizedText) }
+    watchConfiguration(rendered, configuration.reload)
     let departure = departure(configuration, fabric)
     Signals.deliver { [self] signal in receive(signal, departure) }
     while true { pause() }
@@ -87,22 +84,24 @@ public final class NodeCache: Sendable {
   /// What `-plugins` prints: the directives that are served.
   public static let plugins = Directive.allCases.filter(\.isServed).map { "dns.\($0.rawValue)" }.joined(separator: "\n")
 
-  private func warnOfWhatIsMissing(_ logger: Logger) {
-    if Self.exists(flags.baseCorefile) {
-      logger.warning("-basecorefile: this version of ringlet renders no template; -conf is served as it is")
-    } else {
-      logger.error("Failed to read node-cache coreFile \(flags.baseCorefile) - no such file")
-      setupErrors.count(.configMap)
+  private var shards: Int { flags.shards > 0 ? flags.shards : ProcessorQuota.shards() }
+
+  /// What shards are to do for a configuration that has something to serve.
+  func compile(_ configuration: Configuration) throws(Fatal) -> Settings {
+    let settings: Settings
+    do {
+      settings = try Settings(configuration, shards: shards, cacheBytes: flags.cacheBytes ?? Self.cacheBytes)
+    } catch {
+      throw Fatal(message: "\(error)", status: 1)
     }
-    if let directory = flags.kubeDNSDirectory {
-      logger.warning("-kubednscm: this version of ringlet does not read the ConfigMap in \(directory)")
+    if settings.listeners.isEmpty {
+      throw Fatal(message: "no server block in the Corefile: nothing to serve; expected 'zone:port { ... }'", status: 1)
     }
-    if flags.reloadWithSignal {
-      logger.warning("-reloadwithsignal: this version of ringlet does not reload")
-    }
+    return settings
   }
 
-  private func load() throws(Fatal) -> Configuration {
+  /// Reads what `-conf` names.
+  func load() throws(Fatal) -> Configuration {
     let path: String
     switch flags.corefile {
     case nil where !Self.exists("Corefile"): return .whoami(defaultPort: flags.dnsPort)
@@ -110,8 +109,11 @@ public final class NodeCache: Sendable {
     case "stdin": path = "/dev/stdin"
     case let given?: path = given
     }
-    guard let bytes = Self.read(path) else {
-      throw Fatal(message: "loading Caddyfile via flag: open \(path): \(errorText(errno))", status: 1)
+    let bytes: [UInt8]
+    do {
+      bytes = try TextFile.bytes(path, limit: 16 << 20)
+    } catch {
+      throw Fatal(message: "loading Caddyfile via flag: \(error)", status: 1)
     }
     do {
       return try parse(bytes, file: path, defaultPort: flags.dnsPort, environment: .process)
@@ -121,23 +123,6 @@ public final class NodeCache: Sendable {
   }
 
   private static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
-
-  /// A file's bytes, at most 16 MiB; nil with errno if it cannot be read. Pipes too, for `-conf stdin`.
-  private static func read(_ path: String) -> [UInt8]? {
-    let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    var bytes: [UInt8] = []
-    var part = [UInt8](repeating: 0, count: 65_536)
-    while bytes.count < 16 << 20 {
-      // The array has as many bytes as it says.
-      let count = unsafe part.withUnsafeMutableBytes { unsafe Glibc.read(file, $0.baseAddress!, $0.count) }
-      if count < 0 { return nil }
-      if count == 0 { break }
-      bytes += part[..<count]
-    }
-    return bytes
-  }
 
   private func start(_ fabric: Fabric, _ events: EventLog) throws(Fatal) {
     let directory = RingDirectory(shards: fabric.shards, events: events.signal)
@@ -171,17 +156,18 @@ public final class NodeCache: Sendable {
   private func openEndpoints(
     _ configuration: Configuration, _ metrics: EngineMetrics, _ files: DirectiveFiles
   ) throws(Fatal) {
-    let setupErrors = setupErrors
     let build = BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift")
-    let scrape: HTTPEndpoint.Handler = {
+    let scrape: HTTPEndpoint.Handler = { [self] in
       var out = Exposition()
       metrics.add(to: &out)
       files.add(to: &out)
       setupErrors.add(to: &out)
       build.add(to: &out)
-      // What alerts look for, at zero: a fault ends the process, and neither reloads nor health checks happen yet.
+      // What alerts look for, at zero: a fault ends the process, and health checks do not happen yet.
       out.counter("coredns_panics_total", 0, help: "A metrics that counts the number of panics.")
-      out.counter("coredns_reload_failed_total", 0, help: "Counter of the number of failed reload attempts.")
+      out.counter(
+        "coredns_reload_failed_total", Double(failedReloads.load(ordering: .relaxed)),
+        help: "Counter of the number of failed reload attempts.")
       out.counter(
         "coredns_forward_healthcheck_broken_total", 0,
         help: "Counter of the number of complete failures of the healthchecks.")
@@ -267,7 +253,7 @@ public final class NodeCache: Sendable {
       logger.info("SIGTERM: Shutting down servers then terminating")
       departure.begin(signal)
     case .interrupt, .quit: departure.begin(signal)
-    case .reload: logger.warning("SIGUSR1: this version of ringlet does not reload; restart it to read the Corefile")
+    case .reload: reload(reason: .signal)
     case .handoff: logger.warning("SIGUSR2: this version of ringlet does not hand over")
     }
   }

@@ -8,6 +8,12 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     self.port = port
   }
 
+  /// `IP`, `IP:port`, `[v6]`, `[v6]:port`
+  public init?(_ text: String, defaultPort: UInt16) {
+    guard let (host, port) = hostAndPort(text), let address = IPAddress(host) else { return nil }
+    self.init(address: address, port: port ?? defaultPort)
+  }
+
   /// `10.0.0.10:53`, `[2001:db8::1]:53`
   public var description: String { address.isIPv4 ? "\(address):\(port)" : "[\(address)]:\(port)" }
 }
@@ -52,6 +58,13 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     case .name(let name): "\(name):\(port)"
     }
   }
+}
+
+/// A host without its brackets, and its port if it has one; nil for a port that is none.
+func hostAndPort(_ text: String) -> (host: Substring, port: UInt16?)? {
+  if let (host, digits) = splitHostPort(text) { return parsePort(digits).map { (host, $0) } }
+  if text.hasPrefix("["), text.hasSuffix("]") { return (text.dropFirst().dropLast(), nil) }
+  return (text[...], nil)
 }
 
 /// Splits at the last colon; nil without one, or with several outside brackets.

@@ -9,15 +9,22 @@ struct Lexer {
   private var tokens: [Token] = []
   private var word = String.UnicodeScalarView()
   private var wordLine = 1
+  private var wordStart = "".startIndex
   /// Where the latest token ended, for `startsLine`.
   private var lastLine = 0
 
   static func tokens(
     of bytes: [UInt8], file: String, session: ParseSession
   ) throws(CorefileError) -> [Token] {
+    let location = SourceLocation(file: file, line: 1)
+    try session.spend(sourceBytes: bytes.count, at: location)
+    // Bytes that are not UTF-8 become U+FFFD, as in Go.
+    return try tokens(of: String(decoding: bytes, as: UTF8.self), file: file, session: session)
+  }
+
+  static func tokens(of text: String, file: String, session: ParseSession) throws(CorefileError) -> [Token] {
     var lexer = Lexer(session: session, file: file)
-    try session.spend(sourceBytes: bytes.count, at: lexer.location)
-    try lexer.run(bytes)
+    try lexer.run(text)
     return lexer.tokens
   }
 
@@ -30,20 +37,21 @@ struct Lexer {
 
   private enum State { case text, comment, quoted, escaped }
 
-  private mutating func run(_ bytes: [UInt8]) throws(CorefileError) {
+  private mutating func run(_ text: String) throws(CorefileError) {
+    let scalars = text.unicodeScalars
     var state = State.text
-    // Bytes that are not UTF-8 become U+FFFD, as in Go.
-    for (index, scalar) in String(decoding: bytes, as: UTF8.self).unicodeScalars.enumerated() {
+    for index in scalars.indices {
+      let scalar = scalars[index]
       if scalar == "\u{0}" { throw .grammar("unexpected NUL byte", at: location) }
-      if index == 0 && scalar == "\u{FEFF}" { continue }
+      if index == scalars.startIndex && scalar == "\u{FEFF}" { continue }
       switch state {
       case .text:
         if scalar == "\r" { continue }
         if scalar == "#" || isSpace(scalar) {
-          if !word.isEmpty { try endWord(isQuoted: false) }
+          if !word.isEmpty { try endWord(isQuoted: false, at: index) }
           if scalar == "#" { state = .comment }
         } else {
-          if word.isEmpty { wordLine = line }
+          if word.isEmpty { (wordLine, wordStart) = (line, index) }
           if word.isEmpty && scalar == "\"" { state = .quoted } else { word.append(scalar) }
         }
       case .comment:
@@ -52,7 +60,7 @@ struct Lexer {
         if scalar == "\\" {
           state = .escaped
         } else if scalar == "\"" {
-          try endWord(isQuoted: true)
+          try endWord(isQuoted: true, at: scalars.index(after: index))
           state = .text
         } else {
           word.append(scalar)
@@ -67,10 +75,10 @@ struct Lexer {
     if state == .quoted || state == .escaped {
       throw .grammar("Unexpected EOF, expected '\"' to end the quote", at: SourceLocation(file: file, line: wordLine))
     }
-    if !word.isEmpty { try endWord(isQuoted: false) }
+    if !word.isEmpty { try endWord(isQuoted: false, at: scalars.endIndex) }
   }
 
-  private mutating func endWord(isQuoted: Bool) throws(CorefileError) {
+  private mutating func endWord(isQuoted: Bool, at end: String.Index) throws(CorefileError) {
     let location = SourceLocation(file: file, line: wordLine)
     try session.spend(tokens: 1, at: location)
     let raw = String(word)
@@ -78,7 +86,9 @@ struct Lexer {
     let kind: Token.Kind = isQuoted ? .word : raw == "{" ? .openBrace : raw == "}" ? .closeBrace : .word
     let text = try expandVariables(raw, session: session, at: location)
     tokens.append(
-      Token(text: text, kind: kind, startsLine: wordLine > lastLine, isQuoted: isQuoted, location: location))
+      Token(
+        text: text, kind: kind, startsLine: wordLine > lastLine, isQuoted: isQuoted, location: location,
+        range: wordStart..<end))
     lastLine = line
   }
 }

@@ -1,9 +1,19 @@
+/// A directive as it stands in its block, imports and variables filled in.
+public struct DirectiveLine: Hashable, Sendable {
+  public var directive: Directive
+  public var location: SourceLocation
+  /// The words after its name, and its options between braces: `. 10.0.0.11 { force_tcp; expire 5s }`.
+  public var text: String
+}
+
 /// Zones and the chain of directives that serves them.
 public struct ServerBlock: Hashable, Sendable {
   /// The line of the first key.
   public var location: SourceLocation
   /// At least one.
   public var keys: [ServerKey]
+  /// Every directive, in the order in which they see a query.
+  public var lines: [DirectiveLine] = []
   /// In order: the first rule of the first that is for the query's name decides.
   public var acl: [ACLDirective] = []
   public var any: SourceLocation?
@@ -55,6 +65,8 @@ extension ServerBlock {
     for token in block.keys { keys += try ServerKey.keys(token, session: session) }
     self.init(location: block.keys[0].location, keys: keys)
     for statement in block.statements { try add(statement, session: session) }
+    // Stable, so that several of one kind keep their order.
+    lines = Directive.allCases.flatMap { directive in lines.filter { $0.directive == directive } }
     if bindAddresses.count > Limits.bindAddresses {
       throw CorefileError("more than \(Limits.bindAddresses) bind addresses", at: location, directive: "bind")
     }
@@ -63,6 +75,7 @@ extension ServerBlock {
   private mutating func add(_ statement: Statement, session: ParseSession) throws(CorefileError) {
     let line = statement.line
     guard let directive = Directive(rawValue: line.directive) else { return }
+    lines.append(DirectiveLine(directive: directive, location: line.location, text: statement.text))
     switch directive {
     case .acl: acl.append(try ACLDirective(statement, zones: zones, session: session))
     case .any: any = try mark(statement)

@@ -9,6 +9,8 @@ struct Token {
   var startsLine: Bool
   var isQuoted: Bool
   var location: SourceLocation
+  /// Where it stands in its file's text, quotes included.
+  var range: Range<String.Index>
 
   /// `import` where a directive or a key could stand.
   var isImport: Bool { kind == .word && !isQuoted && text == "import" }

@@ -35,13 +35,13 @@ extension Shard where R: ~Copyable {
   }
 
   /// The forward that takes the name an errand asks for.
-  private func forward(_ chain: Int, _ name: Bytes, _ errand: Errand) -> Int? {
+  private mutating func forward(_ chain: Int, _ name: Bytes, _ errand: Errand) -> Int? {
     guard let asked = errand.asked else { return tables.forward(chain, of: name) }
     return tables.forward(chain, of: write(asked.name, at: 0))
   }
 
   /// Octets in the memory that a lookup uses, which is free between lookups.
-  private func write(_ octets: [UInt8], at start: Int) -> Bytes {
+  private mutating func write(_ octets: [UInt8], at start: Int) -> Bytes {
     let out = found.bytes.slice(start, octets.count)
     out.write(octets)
     return out
@@ -130,13 +130,13 @@ extension Shard where R: ~Copyable {
   }
 
   /// Octets that the message which asks an errand's question may take.
-  @inline(never) func room(forErrandOf question: Int) -> Int {
+  @inline(never) mutating func room(forErrandOf question: Int) -> Int {
     guard let asked = errands[question]?.asked else { return 0 }
     return Header.length &+ asked.name.count &+ 4 &+ EDNS.fixedLength &+ asked.options.count
   }
 
   /// Writes the message that asks an errand's question after its id and flags; nil: it asks the client's own.
-  @inline(never) func writeErrand(_ question: Int, flags: UInt16, to message: Bytes) -> Int? {
+  @inline(never) mutating func writeErrand(_ question: Int, flags: UInt16, to message: Bytes) -> Int? {
     guard let asked = errands[question]?.asked else { return nil }
     let q = questions[question]
     let hasOPT = q.dnssecOK || q.carrier == .udp || !asked.options.isEmpty
@@ -152,7 +152,7 @@ extension Shard where R: ~Copyable {
   }
 
   /// Whether a response's question is the errand's; nil: that is the client's own.
-  @inline(never) func isErrandAnswer(_ message: Bytes, to question: Int) -> Bool? {
+  @inline(never) mutating func isErrandAnswer(_ message: Bytes, to question: Int) -> Bool? {
     guard let asked = errands[question]?.asked else { return nil }
     guard message.questionCount == 1,
       let length = Name.plainLength(message, at: Header.length), length == asked.name.count,
@@ -166,7 +166,7 @@ extension Shard where R: ~Copyable {
   }
 
   /// Options of a reply and more of them, as far as they fit.
-  func adding(_ more: [UInt8], to echoed: Bytes) -> Bytes {
+  mutating func adding(_ more: [UInt8], to echoed: Bytes) -> Bytes {
     guard !more.isEmpty, echoed.count &+ more.count <= Reply.maxOptions else { return echoed }
     let out = options.bytes.slice(3072, echoed.count &+ more.count)
     out.copy(echoed, at: 0)

@@ -9,8 +9,10 @@ func refuse(_ message: String, _ status: Int32) -> Never {
   exit(status)
 }
 
+let arguments = Array(CommandLine.arguments.dropFirst())
 do {
-  switch try Flags.parse(Array(CommandLine.arguments.dropFirst())) {
+  if try Inspection.run(arguments) { exit(0) }
+  switch try Flags.parse(arguments) {
   case .serve(let flags): try NodeCache(flags).run()
   case .help(let text): print(text)
   case .version: print(NodeCache.versionText)

@@ -222,14 +222,16 @@ def accepts(address):
 
 
 class Nsd(Process):
-    """nsd with the zone of `zone.py`, on 127.0.0.1."""
+    """nsd with the zone of `zone.py`."""
 
-    def __init__(self, directory, port=None, netns=None):
+    def __init__(self, directory, port=None, netns=None, addresses=("127.0.0.1",)):
         self.port = port or free_port()
         home = pathlib.Path(tempfile.mkdtemp(dir=directory))
         (home / "cluster.zone").write_text(zone.text())
         (home / "nsd.conf").write_text(
-            f'server:\n ip-address: 127.0.0.1\n port: {self.port}\n server-count: 1\n username: root\n zonesdir: {home}\n database: ""\n'
+            "server:\n"
+            + "".join(f" ip-address: {address}\n" for address in addresses)
+            + f' port: {self.port}\n server-count: 1\n username: root\n zonesdir: {home}\n database: ""\n'
             f" pidfile: {home}/nsd.pid\n xfrdfile: {home}/xfrd.state\n zonelistfile: {home}/zone.list\n tcp-count: 500\n tcp-query-count: 0\n"
             " rrl-ratelimit: 0\nremote-control:\n control-enable: no\nzone:\n name: cluster.local\n zonefile: cluster.zone\n"
         )

@@ -45,15 +45,8 @@ extension ForwardTarget {
 
   /// `IP`, `IP:port`, `[v6]`, `[v6]:port`, each with `%scope` or `%servername` after the address.
   private init?(_ text: String, transport: Transport) {
-    var host = Substring(text)
-    var port: UInt16 = transport == .tls ? 853 : 53
-    if let (name, digits) = splitHostPort(text) {
-      guard let number = parsePort(digits) else { return nil }
-      host = name
-      port = number
-    } else if text.hasPrefix("["), text.hasSuffix("]") {
-      host = host.dropFirst().dropLast()
-    }
+    guard let (whole, port) = hostAndPort(text) else { return nil }
+    var host = whole
     var serverName: String?
     if transport == .tls, let percent = host.lastIndex(of: "%") {
       let name = String(host[host.index(after: percent)...])
@@ -63,8 +56,8 @@ extension ForwardTarget {
       if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
     }
     guard let address = IPAddress(host) else { return nil }
-    self.init(
-      transport: transport, endpoint: Endpoint(address: address, port: port), serverName: serverName)
+    let endpoint = Endpoint(address: address, port: port ?? (transport == .tls ? 853 : 53))
+    self.init(transport: transport, endpoint: endpoint, serverName: serverName)
   }
 
   /// The addresses of a resolv.conf, in order (resolv.conf(5)); what is not an address is passed over, as glibc does.
