@@ -23,6 +23,7 @@ let package = Package(
     .executable(name: "ringperf", targets: ["ringperf"]),
     .executable(name: "standin", targets: ["standin"]),
     .executable(name: "Benchmarks", targets: ["Benchmarks"]),
+    .executable(name: "floor", targets: ["floor"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -74,6 +75,8 @@ let package = Package(
       name: "Benchmarks",
       dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Benchmarks/Launcher", swiftSettings: strict),
+    .executableTarget(
+      name: "floor", dependencies: ["Engine", "Memory", "Uring", "CUring"], path: "Benchmarks/Floor", swiftSettings: hot),
     .target(name: "MallocCount", path: "Tests/MallocCount"),
     .testTarget(name: "WireTests", dependencies: ["Wire", "Memory"], swiftSettings: strict),
     .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Memory"], swiftSettings: strict),
