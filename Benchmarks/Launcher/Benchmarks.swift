@@ -77,7 +77,7 @@ struct Benchmarks: ParsableCommand {
     Interruption.block()
     do {
       try Toolchain.check(parts)
-      if parts != [.micro] { try Toolchain.build(["ringlet", "ringperf", "floor"]) }
+      if parts != [.micro] { try Toolchain.build(["ringlet", "floor"]) }
       if parts.contains(.micro) { try Toolchain.build(["Microbenchmarks"]) }
       let results = try measure()
       try publish(results)
@@ -118,11 +118,7 @@ struct Benchmarks: ParsableCommand {
     for workload in Workload.allCases where parts.contains(where: { $0.workload == workload }) {
       let cost = try bench.measure(workload)
       results.workloads.append(cost)
-      if cost.floorSpread > 0.1 {
-        results.warnings.append(
-          "\(workload.title): the floor's CPU per answer varied by \(percent(cost.floorSpread)) between rounds;"
-            + " do not trust differences smaller than that.")
-      }
+      results.warnings += cost.warnings
     }
     if parts.contains(.latency) {
       let hits = results.workloads.first { $0.workload == .hits }?.rows.first
@@ -135,7 +131,7 @@ struct Benchmarks: ParsableCommand {
   }
 
   private func publish(_ results: Results) throws {
-    print(results.machine.summary)
+    print("\(results.machine.hardware)\n\(results.machine.software)")
     for version in results.versions where !version.version.isEmpty { print("  \(version.server) \(version.version)") }
     for line in results.absent { print("  not measured: \(line)") }
     for table in results.tables { print("\n\(table.text)") }

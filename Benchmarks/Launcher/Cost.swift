@@ -3,12 +3,12 @@
 extension Bench {
   func measure(_ workload: Workload) throws -> WorkloadCost {
     var samples: [String: [Sample]] = [:]
+    let warming = try queries.warming(workload)
     for round in 1...rounds {
       let (path, positive) = try queries.measured(workload, round: round, seconds: seconds)
       for server in shuffled(round: round) {
         Progress.show("\(workload.rawValue), round \(round) of \(rounds): \(server.name)")
         let load = Load(queries: path, seconds: seconds, once: workload.asksOnce)
-        let warming = try queries.warming(workload)
         guard let sample = try attempt(server, { try sample(server, load, warming: warming, positive: positive) })
         else { continue }
         samples[server.name, default: []].append(sample)
@@ -21,10 +21,12 @@ extension Bench {
       floorSpread: floor.isEmpty ? 0 : (floor.map(\.cpu).max()! - floor.map(\.cpu).min()!) / floorCPU,
       rows: servers.map { server in
         let samples = samples[server.name]!
+        let (user, system) = samples.reduce((0, 0)) { ($0.0 + $1.userTicks, $0.1 + $1.systemTicks) }
+        let userShare = Double(user) / Double(max(1, user + system))
         let middle = { (value: (Sample) -> Double) in median(samples.map(value)) }
         return Cost(
-          server: server.name, cpu: middle(\.cpu), user: middle(\.user), system: middle(\.system),
-          ratio: middle(\.cpu) / floorCPU, rate: middle(\.rate), busy: middle(\.busy), lost: middle(\.lost),
+          server: server.name, cpu: middle(\.cpu), user: middle(\.cpu) * userShare, system: middle(\.cpu) * (1 - userShare),
+          ratio: middle(\.cpu) / floorCPU, rate: middle(\.rate), busy: middle(\.busy), failed: middle(\.failed),
           positiveHits: positiveHits(workload, samples, server))
       })
   }
@@ -39,12 +41,11 @@ extension Bench {
     guard server.child.isAlive else { throw Failure("\(server.name) has ended under load; \(server.child.lastWords)") }
     guard report.completed > 0 else { throw Failure("\(server.name) answers nothing under load") }
     let cpu = Double(after.cpu - before.cpu) / 1000 / Double(report.completed)
-    let (user, system) = (after.userTicks - before.userTicks, after.systemTicks - before.systemTicks)
-    let userShare = Double(user) / Double(max(1, user + system))
     let missed = Double(try upstream.positiveQueries() - asked)
     return Sample(
-      cpu: cpu, user: cpu * userShare, system: cpu * (1 - userShare), rate: report.qps,
-      busy: Double(after.cpu - before.cpu) / 1e9 / report.seconds, lost: 1 - report.answered,
+      cpu: cpu, userTicks: after.userTicks - before.userTicks, systemTicks: after.systemTicks - before.systemTicks,
+      rate: report.qps,
+      busy: Double(after.cpu - before.cpu) / 1e9 / report.seconds, failed: 1 - report.answered,
       positiveHits: 1 - missed / max(1, Double(report.completed) * positive))
   }
 
@@ -58,10 +59,10 @@ extension Bench {
 /// What one load on one server showed; see `Cost`.
 struct Sample {
   let cpu: Double
-  let user: Double
-  let system: Double
+  let userTicks: Int
+  let systemTicks: Int
   let rate: Double
   let busy: Double
-  let lost: Double
+  let failed: Double
   let positiveHits: Double
 }

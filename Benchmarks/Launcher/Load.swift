@@ -52,6 +52,8 @@ struct LoadReport: Decodable {
     case latency = "latency_us"
   }
 
-  /// The part of what was sent that was answered.
-  var answered: Double { sent == 0 ? 0 : Double(completed) / Double(sent) }
+  /// The part of what was sent that got an answer which says that there are records, or that there are none.
+  var answered: Double {
+    sent == 0 ? 0 : Double(rcodes["NOERROR", default: 0] + rcodes["NXDOMAIN", default: 0]) / Double(sent)
+  }
 }

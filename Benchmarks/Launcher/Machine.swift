@@ -29,9 +29,8 @@ struct Machine: Codable {
       .map { String($0).trimmed.filter { $0 != "\"" } }
   }
 
-  var summary: String {
-    "\(processor), \(cpus) CPUs, \(fixed(memoryGiB, 0)) GiB; \(system), kernel \(kernel); revision \(revision), \(date)"
-  }
+  var hardware: String { "\(processor), \(cpus) CPUs, \(fixed(memoryGiB, 0)) GiB" }
+  var software: String { "\(system), kernel \(kernel); revision \(revision), \(date)" }
 }
 
 extension String {

@@ -25,6 +25,13 @@ struct Drawing {
       "<rect x=\"\(round(x))\" y=\"\(round(y))\" width=\"\(round(width))\" height=\"\(round(height))\" fill=\"\(color)\"/>")
   }
 
+  /// A triangle that points right, on an upright side of the given height.
+  mutating func point(_ x: Double, _ y: Double, _ height: Double, _ color: String) {
+    let corners = [(x, y), (x + 6, y + height / 2), (x, y + height)]
+    let list = corners.map { "\(round($0.0)),\(round($0.1))" }.joined(separator: " ")
+    parts.append("<polygon points=\"\(list)\" fill=\"\(color)\"/>")
+  }
+
   mutating func line(_ points: [(x: Double, y: Double)], _ color: String, width: Double = 1) {
     let list = points.map { "\(round($0.x)),\(round($0.y))" }.joined(separator: " ")
     parts.append("<polyline points=\"\(list)\" fill=\"none\" stroke=\"\(color)\" stroke-width=\"\(width)\"/>")

@@ -1,5 +1,5 @@
 /// What Ringlet is measured against: each with its best settings for one thread that caches what the upstream says.
-/// Except for the two that read a Corefile, a minimum TTL of an hour keeps them from asking again between rounds.
+/// Those that can keep answers for an hour do; the others ask again for what the zone gives 30 s.
 enum Peers {
   static let floors = ["floor-uring", "floor-recvmmsg"]
   static let all = [unbound, recursor, dnsdist, knot, dnsmasq]
@@ -91,7 +91,7 @@ enum Peers {
       """
       local-address=127.0.0.1
       local-port=\(site.port)
-      forward-zones=.=127.0.0.1:\(site.upstream)
+      forward-zones-recurse=.=127.0.0.1:\(site.upstream)
       threads=1
       socket-dir=\(site.session.directory)
       daemon=no
@@ -100,6 +100,7 @@ enum Peers {
       packetcache-ttl=3600
       minimum-ttl-override=3600
       serve-rfc1918=no
+      dont-query=
 
       """)
     return ["pdns_recursor", "--config-dir=\(site.session.directory)", "--disable-syslog"]
@@ -114,7 +115,7 @@ enum Peers {
       setLocal('127.0.0.1:\(site.port)', {reusePort=true})
       setUDPMultipleMessagesVectorSize(64)
       newServer({address='127.0.0.1:\(site.upstream)', checkInterval=3600})
-      getPool(''):setCache(newPacketCache(100000, {maxTTL=86400, minTTL=3600}))
+      getPool(''):setCache(newPacketCache(100000, {maxTTL=86400}))
       setACL({'127.0.0.0/8'})
       setSecurityPollSuffix('')
 
@@ -143,8 +144,8 @@ enum Peers {
   ) { site in
     [
       "dnsmasq", "-k", "-C", "/dev/null", "-p", "\(site.port)", "--listen-address=127.0.0.1", "--bind-interfaces",
-      "--no-resolv", "--no-hosts", "--user=root", "--server=127.0.0.1#\(site.upstream)", "-c", "25000",
-      "--min-cache-ttl=3600",
+      "--no-resolv", "--no-hosts", "--user=root", "--server=127.0.0.1#\(site.upstream)", "-c", "10000",
+      "--dns-forward-max=250", "--min-cache-ttl=3600",
     ]
   }
 }

@@ -41,7 +41,7 @@ struct Report {
   }
 
   /// The picture for the top README.
-  var bars: String { BarChart(workloads: results.workloads, caption: results.machine.summary).svg }
+  var bars: String { BarChart(workloads: results.workloads, machine: results.machine).svg }
 
   private var plots: [String] {
     var plots = results.workloads.isEmpty ? [] : [bars]
@@ -59,7 +59,7 @@ struct Report {
 extension Machine {
   fileprivate var rows: [[String]] {
     [
-      ["processor", "\(processor), \(cpus) CPUs"], ["memory", "\(fixed(memoryGiB, 1)) GiB"],
+      ["processor and memory", hardware],
       ["system", "\(system), kernel \(kernel)"], ["revision", revision], ["date", date], ["command", command],
     ]
   }

@@ -41,6 +41,23 @@ struct WorkloadCost: Codable {
   let rows: [Cost]
 }
 
+extension WorkloadCost {
+  /// Why not to trust its figures.
+  var warnings: [String] {
+    let unsteady =
+      floorSpread > 0.1
+      ? [
+        "\(workload.title): the floor's CPU per answer varied by \(percent(floorSpread)) between rounds;"
+          + " do not trust differences smaller than that."
+      ] : []
+    return unsteady
+      + rows.filter { $0.failed > 0.01 }.map { row in
+        "\(workload.title): \(row.server) failed to answer \(percent(row.failed, 1)) of the queries;"
+          + " its figures are not those of a cache that works."
+      }
+  }
+}
+
 /// What one answer costs a server: medians over the rounds.
 struct Cost: Codable {
   let server: String
@@ -54,8 +71,8 @@ struct Cost: Codable {
   let rate: Double
   /// The part of the time that the server was on its CPU.
   let busy: Double
-  /// The part of the queries without an answer.
-  let lost: Double
+  /// The part of the queries without an answer, or with SERVFAIL or REFUSED for one.
+  let failed: Double
   /// The part of the questions with an address to answer that the upstream was not asked. Nil where none are.
   let positiveHits: Double?
 }
@@ -71,7 +88,7 @@ struct LatencyCurve: Codable {
     let share: Double
     /// Queries a second.
     let rate: Double
-    /// The part of them that was answered.
+    /// The part of them that was answered, with NOERROR or NXDOMAIN.
     let answered: Double
     /// Microseconds from the scheduled instant.
     let p50: Double

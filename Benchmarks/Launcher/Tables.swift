@@ -66,12 +66,12 @@ extension WorkloadCost {
     return Table(
       title: workload.title,
       note: "CPU per answer; median of \(rounds) round(s) of \(seconds) s. The floor varied by \(percent(floorSpread)).",
-      header: ["server", "× floor", "CPU µs", "user", "system", "answers/s", "busy", "lost"]
+      header: ["server", "× floor", "CPU µs", "user", "system", "answers/s", "busy", "failed"]
         + (hasHits ? ["positive hits"] : []),
       rows: rows.map { one in
         [
           one.server, fixed(one.ratio, 2), fixed(one.cpu, 2), fixed(one.user, 2), fixed(one.system, 2),
-          fixed(one.rate, 0), percent(one.busy), percent(one.lost, 2),
+          fixed(one.rate, 0), percent(one.busy), percent(one.failed, 2),
         ] + (hasHits ? [one.positiveHits.map { percent($0, 2) } ?? "–"] : [])
       })
   }

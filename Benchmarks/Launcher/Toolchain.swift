@@ -9,7 +9,7 @@ enum Toolchain {
   static func find(_ name: String) -> String? {
     if name.contains("/") { return FileManager.default.isExecutableFile(atPath: name) ? name : nil }
     let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
-    return (path.split(separator: ":") + ["/usr/local/sbin", "/usr/sbin", "/sbin"])
+    return (path.split(separator: ":").map(String.init) + ["/usr/local/sbin", "/usr/sbin", "/sbin"])
       .map { "\($0)/\(name)" }.first(where: FileManager.default.isExecutableFile)
   }
 
