@@ -76,7 +76,8 @@ let package = Package(
       dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Benchmarks/Launcher", swiftSettings: strict),
     .executableTarget(
-      name: "floor", dependencies: ["Engine", "Memory", "Uring", "CUring"], path: "Benchmarks/Floor", swiftSettings: hot),
+      name: "floor", dependencies: ["Engine", "Memory", "Uring", "CUring"], path: "Benchmarks/Floor", swiftSettings: hot
+    ),
     .target(name: "MallocCount", path: "Tests/MallocCount"),
     .testTarget(name: "WireTests", dependencies: ["Wire", "Memory"], swiftSettings: strict),
     .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Memory"], swiftSettings: strict),

@@ -10,7 +10,7 @@ struct BarChart {
     let panelHeight = 34 + Double(rows) * bar
     let lines = (workloads.count + 1) / 2
     var drawing = Drawing(
-      width: workloads.count > 1 ? 2 * panelWidth : panelWidth, height: 44 + Double(lines) * panelHeight + 36)
+      width: 2 * panelWidth, height: 44 + Double(lines) * panelHeight + 36)
     drawing.text("CPU per answer, as a multiple of a responder that does no DNS work", 12, 24, isBold: true)
     for (index, workload) in workloads.enumerated() {
       let x = Double(index % 2) * panelWidth + 12

@@ -44,7 +44,8 @@ final class Bench {
     guard Toolchain.find(candidate.program) != nil else {
       absent.append(
         "\(candidate.name) is not installed"
-          + (candidate.package.map { ": apt-get install --no-install-recommends \($0)" } ?? ": no \(candidate.program)"))
+          + (candidate.package.map { ": apt-get install --no-install-recommends \($0)" } ?? ": no \(candidate.program)")
+      )
       return
     }
     do {

@@ -24,7 +24,8 @@ struct Benchmarks: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Only these parts, comma-separated: \(Part.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "part,..."))
+      "Only these parts, comma-separated: \(Part.allCases.map(\.rawValue).joined(separator: ", ")).",
+      valueName: "part,..."))
   var only: List<Part>?
 
   @Option(

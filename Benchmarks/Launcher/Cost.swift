@@ -25,7 +25,8 @@ extension Bench {
         let userShare = Double(user) / Double(max(1, user + system))
         let middle = { (value: (Sample) -> Double) in median(samples.map(value)) }
         return Cost(
-          server: server.name, cpu: middle(\.cpu), user: middle(\.cpu) * userShare, system: middle(\.cpu) * (1 - userShare),
+          server: server.name, cpu: middle(\.cpu), user: middle(\.cpu) * userShare,
+          system: middle(\.cpu) * (1 - userShare),
           ratio: middle(\.cpu) / floorCPU, rate: middle(\.rate), busy: middle(\.busy), failed: middle(\.failed),
           positiveHits: positiveHits(workload, samples, server))
       })

@@ -24,7 +24,8 @@ extension Results {
     if let mix = cost(.mix, "ringlet"), let other = cost(.mix, "node-cache") {
       add("Kubernetes mix, CPU × node-cache", "≤ 0.20", fixed(mix.cpu / other.cpu, 2), mix.cpu <= other.cpu * 0.205)
     }
-    if let half = latency?.points.filter({ $0.share == 0.5 }), let floor = half.first(where: { $0.server == Peers.floors[0] }),
+    if let half = latency?.points.filter({ $0.share == 0.5 }),
+      let floor = half.first(where: { $0.server == Peers.floors[0] }),
       let ringlet = half.first(where: { $0.server == "ringlet" })
     {
       let ratio = ringlet.p99 / floor.p99
@@ -43,7 +44,9 @@ extension Results {
         shares.count == 2 && shares.allSatisfy { 0.45...0.55 ~= $0 })
     }
     if let memory = memory.first(where: { $0.server == "ringlet" })?.full {
-      add("anonymous memory, 20,000 entries", "≤ 12 MiB", "\(mebibytes(memory.anonymous)) MiB", memory.anonymous <= 12_288)
+      add(
+        "anonymous memory, 20,000 entries", "≤ 12 MiB", "\(mebibytes(memory.anonymous)) MiB", memory.anonymous <= 12_288
+      )
       add("RSS, 20,000 entries", "≤ 24 MiB", "\(mebibytes(memory.resident)) MiB", memory.resident <= 24_576)
     }
     if let idle = idle.first(where: { $0.server == "ringlet" }) {

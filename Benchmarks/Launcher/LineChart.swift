@@ -9,7 +9,7 @@ struct LineChart {
 
   var svg: String {
     var drawing = Drawing(width: 860, height: 380)
-    let (left, right, top, bottom) = (70.0, 700.0, 44.0, 330.0)
+    let (left, right, top, bottom) = (90.0, 710.0, 44.0, 330.0)
     let held = curve.points.filter { $0.answered >= 0.99 && value($0) > 0 }
     let lowest = floor(log10(held.map(value).min() ?? 1))
     let highest = max(lowest + 1, ceil(log10(held.map(value).max() ?? 10)))

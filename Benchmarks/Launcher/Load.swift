@@ -26,7 +26,8 @@ struct Load {
     do {
       return try JSONDecoder().decode(LoadReport.self, from: Data(output))
     } catch {
-      throw Failure("ringperf --json: expected its report, got '\(String(decoding: output.prefix(200), as: UTF8.self))'")
+      throw Failure(
+        "ringperf --json: expected its report, got '\(String(decoding: output.prefix(200), as: UTF8.self))'")
     }
   }
 }

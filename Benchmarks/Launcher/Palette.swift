@@ -22,7 +22,9 @@ struct Drawing {
 
   mutating func rectangle(_ x: Double, _ y: Double, _ width: Double, _ height: Double, _ color: String) {
     parts.append(
-      "<rect x=\"\(round(x))\" y=\"\(round(y))\" width=\"\(round(width))\" height=\"\(round(height))\" fill=\"\(color)\"/>")
+      "<rect x=\"\(round(x))\" y=\"\(round(y))\" width=\"\(round(width))\" height=\"\(round(height))\""
+        + " fill=\"\(color)\"/>"
+    )
   }
 
   /// A triangle that points right, on an upright side of the given height.

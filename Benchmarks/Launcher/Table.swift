@@ -26,7 +26,10 @@ struct Table {
     return """
       <h3>\(escaped(title))</h3>
       \(note.isEmpty ? "" : "<p>\(escaped(note))</p>")
-      <table><thead>\(row(header, "th"))</thead><tbody>\(rows.map { row($0, "td") }.joined(separator: "\n"))</tbody></table>
+      <table>
+      <thead>\(row(header, "th"))</thead>
+      <tbody>\(rows.map { row($0, "td") }.joined(separator: "\n"))</tbody>
+      </table>
       """
   }
 }

@@ -65,7 +65,8 @@ extension WorkloadCost {
     let hasHits = rows.contains { $0.positiveHits != nil }
     return Table(
       title: workload.title,
-      note: "CPU per answer; median of \(rounds) round(s) of \(seconds) s. The floor varied by \(percent(floorSpread)).",
+      note:
+        "CPU per answer; median of \(rounds) round(s) of \(seconds) s. The floor varied by \(percent(floorSpread)).",
       header: ["server", "× floor", "CPU µs", "user", "system", "answers/s", "busy", "failed"]
         + (hasHits ? ["positive hits"] : []),
       rows: rows.map { one in

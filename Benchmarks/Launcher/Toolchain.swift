@@ -21,7 +21,9 @@ enum Toolchain {
     var missing: [String] = []
     func need(_ isThere: Bool, _ what: String) { if !isThere { missing.append(what) } }
     need(find("swift") != nil, "swift in PATH: https://swift.org/install")
-    need(FileManager.default.fileExists(atPath: "/usr/include/liburing.h"), "liburing's header: apt-get install liburing-dev pkg-config")
+    need(
+      FileManager.default.fileExists(atPath: "/usr/include/liburing.h"),
+      "liburing's header: apt-get install liburing-dev pkg-config")
     if parts != [.micro] {
       need(find("nsd") != nil && find("nsd-control") != nil, "nsd, the upstream: apt-get install nsd")
       need(find("taskset") != nil, "taskset: apt-get install util-linux")

@@ -36,7 +36,8 @@ struct Upstream {
 
       """)
     let server = try Server(
-      name: "nsd", port: port, child: session.start("nsd", [nsd, "-d", "-c", configuration], on: [session.cpus.upstream]))
+      name: "nsd", port: port,
+      child: session.start("nsd", [nsd, "-d", "-c", configuration], on: [session.cpus.upstream]))
     try server.waitUntilReady(queries: queries, in: session)
   }
 

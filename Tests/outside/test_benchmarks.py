@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import time
 import xml.etree.ElementTree
@@ -89,7 +90,7 @@ class Floor(harness.OutsideCase):
                 self.assertTrue(harness.answers(address, dnswire.query("a")))
 
     def ask(self, address, packet):
-        with harness.socket.socket(harness.socket.AF_INET, harness.socket.SOCK_DGRAM) as s:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(5)
             s.sendto(packet, address)
             return s.recv(4096)
@@ -114,7 +115,12 @@ class Benchmarks(harness.OutsideCase):
 
     def run_benchmarks(self, *options, code=0):
         done = subprocess.run(
-            self.command(*options), cwd=harness.ROOT, env=self.environment, capture_output=True, text=True, timeout=LIMIT
+            self.command(*options),
+            cwd=harness.ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
         )
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         self.assert_nothing_left()
@@ -170,7 +176,8 @@ class Benchmarks(harness.OutsideCase):
     def test_interrupt(self):
         """Ctrl-C while a load runs: it ends at once, with all it has started."""
         argv = self.command("--only", "one", "--peers", "none", "--seconds", "60")
-        process = harness.Process(argv, self.path("log"), cwd=harness.ROOT, env=self.environment, start_new_session=True)
+        options = {"cwd": harness.ROOT, "env": self.environment, "start_new_session": True}
+        process = harness.Process(argv, self.path("log"), **options)
         try:
             harness.wait_for(lambda: "round 1" in process.log() or not process.alive(), LIMIT, "the first round")
             time.sleep(0.5)
