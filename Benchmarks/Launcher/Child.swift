@@ -44,7 +44,7 @@ final class Child {
     }
     var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
     var variables = unsafe ProcessInfo.processInfo.environment.map { unsafe strdup("\($0.key)=\($0.value)") } + [nil]
-    defer { for unsafeword in unsafe words + variables { unsafe free(word) } }
+    defer { unsafe (words + variables).forEach { unsafe free($0) } }
     let code = unsafe posix_spawnp(&pid, words[0]!, &actions, &attributes, &words, &variables)
     guard code == 0 else { throw Failure("\(arguments[0]) cannot be started: \(systemMessage(code))") }
     return pid
