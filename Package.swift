@@ -78,6 +78,14 @@ let package = Package(
     .executableTarget(
       name: "floor", dependencies: ["Engine", "Memory", "Uring", "CUring"], path: "Benchmarks/Floor", swiftSettings: hot
     ),
+    .executableTarget(
+      name: "Microbenchmarks",
+      dependencies: [
+        "Cache", "Engine", "MallocCount", "Memory", "Upstream", "Wire",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], path: "Benchmarks/Micro", exclude: ["README.md"], swiftSettings: hot,
+      // Valgrind 3.19 gives up at clang's DWARF 5; what callgrind needs is the symbols.
+      linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"])]),
     .target(name: "MallocCount", path: "Tests/MallocCount"),
     .testTarget(name: "WireTests", dependencies: ["Wire", "Memory"], swiftSettings: strict),
     .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Memory"], swiftSettings: strict),

@@ -44,7 +44,10 @@ final class Child {
     }
     var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
     var variables = unsafe ProcessInfo.processInfo.environment.map { unsafe strdup("\($0.key)=\($0.value)") } + [nil]
-    defer { unsafe (words + variables).forEach { unsafe free($0) } }
+    defer {
+      for index in unsafe words.indices { unsafe free(words[index]) }
+      for index in unsafe variables.indices { unsafe free(variables[index]) }
+    }
     let code = unsafe posix_spawnp(&pid, words[0]!, &actions, &attributes, &words, &variables)
     guard code == 0 else { throw Failure("\(arguments[0]) cannot be started: \(systemMessage(code))") }
     return pid

@@ -25,21 +25,20 @@ public struct SegmentReader: BitwiseCopyable, Sendable {
   package func log(_ name: LogName) -> Log { Log(memory, name) }
 
   /// The answer stored under a key, fresh or expired, copied to `scratch`; nil is a miss. `now` is in milliseconds of
-  /// the clock that `insert` is given.
+  /// the clock that `insert` is given. The segment's owner needs no `scratch`: it sees the answer where it is, until it
+  /// inserts the next.
   ///
   /// A lookup that races with the writer moving or overwriting the very entry may miss, so the owner looks again before
   /// it asks upstream.
-  public func lookup(_ key: Key, now: UInt64, scratch: Bytes) -> Found? {
-    precondition(scratch.count >= SegmentReader.scratchSize)
-    let scratch = Words(scratch)
+  public func lookup(_ key: Key, now: UInt64, scratch: Bytes?) -> Found? {
+    precondition((scratch?.count ?? .max) >= SegmentReader.scratchSize)
     let tag = Slot.tag(of: key.hash)
     let first = index.bucket(key.hash)
     for at in first..<first &+ Bucket.slots where index[at].tag == tag {
       let slot = index.acquire(at)
-      guard let header = read(slot, key, to: scratch) else { continue }
+      guard let (header, bytes) = read(slot, key, to: scratch) else { continue }
       index.warm(at)
       let shape = header.shape
-      let bytes = scratch.bytes
       return Found(
         answer: header.answer(slot.log.store), storedAt: header.storedAt, remaining: header.remaining(now),
         image: bytes.slice(shape.imageAt, shape.image), ttlOffsets: bytes.slice(shape.offsetsAt, 2 &* shape.offsets))
@@ -75,10 +74,10 @@ public struct SegmentReader: BitwiseCopyable, Sendable {
   /// Entries that had to go for want of room, expired or not, since the start.
   public func evictions(zone: Int, store: Store) -> UInt64 { counters.read(.evictions, zone: zone, store: store) }
 
-  /// Copies the entry of a slot to `scratch` if it is that of `key`. The writer may be overwriting it meanwhile: until
+  /// The entry of a slot if it is that of `key`, copied to `scratch`. The writer may be overwriting it meanwhile: until
   /// the tail has been looked at, everything read may be garbage, and only bounds of our own are relied on.
   @inline(__always)
-  private func read(_ slot: Slot, _ key: Key, to scratch: Words) -> EntryHeader? {
+  private func read(_ slot: Slot, _ key: Key, to scratch: Bytes?) -> (EntryHeader, Bytes)? {
     let log = log(slot.log)
     let at = log.at(slot.position)
     // A slot's position is the writer's word for it, except that it may be empty by now.
@@ -88,10 +87,14 @@ public struct SegmentReader: BitwiseCopyable, Sendable {
     guard header.hash == key.hash, header.identity == key.identity, shape.name == key.name.count, shape.isEntry,
       shape.words <= EntryHeader.maximumWords, shape.words <= log.words.count &- at
     else { return nil }
-    let rest = shape.words &- EntryHeader.words
-    log.words.slice(at &+ EntryHeader.words, rest).copyOut(to: scratch, at: EntryHeader.words)
-    fenceAcquire()
-    guard !log.isPast(slot.position) else { return nil }
-    return scratch.bytes.slice(shape.nameAt, shape.name).equals(key.name) ? header : nil
+    var bytes = log.words.slice(at, shape.words).bytes
+    if let scratch {
+      let rest = shape.words &- EntryHeader.words
+      log.words.slice(at &+ EntryHeader.words, rest).copyOut(to: Words(scratch), at: EntryHeader.words)
+      fenceAcquire()
+      guard !log.isPast(slot.position) else { return nil }
+      bytes = scratch
+    }
+    return bytes.slice(shape.nameAt, shape.name).equals(key.name) ? (header, bytes) : nil
   }
 }

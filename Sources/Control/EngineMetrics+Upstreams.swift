@@ -77,7 +77,7 @@ extension EngineMetrics {
         labels: ["shard": "\(shard)"])
     }
     for (reason, word) in [
-      ("send_slots", Counters.Shard.droppedNoSlot), ("client_gone", .droppedClientGone),
+      ("send_slots", Counters.Shard.droppedNoSlot), ("not_sent", .droppedNotSent), ("client_gone", .droppedClientGone),
       ("questions", .refusedQuestions), ("mailbox", .refusedMail), ("streams", .streamsRefused),
     ] {
       out.counter(

@@ -113,7 +113,7 @@ public struct Counters: Sendable {
     /// Messages answered with FORMERR, NOTIMP or BADVERS: like CoreDNS's, the series per zone do not count them.
     case malformed
     /// Queries that got no answer, by reason.
-    case droppedNoSlot, droppedClientGone, eventsLost
+    case droppedNoSlot, droppedNotSent, droppedClientGone, eventsLost
     /// Questions that got SERVFAIL for want of room.
     case refusedQuestions, refusedMail
     case joined, timeouts, concurrencyRejects

@@ -28,6 +28,8 @@ public struct Token: Equatable, Sendable {
     case upstreamSend
     /// Another shard put something into a mailbox.
     case mail
+    /// A reply that could not be sent.
+    case reply
   }
 
   @inline(__always) public init(_ operation: Operation, index: Int, generation: UInt32 = 0) {
@@ -106,7 +108,7 @@ public protocol Ring: ~Copyable {
   /// The datagram of a completion of `receive`; nil if it brought none.
   func datagram(_ completion: Completion, on socket: Int) -> Datagram?
   /// Sends the first `length` bytes of a datagram's buffer to its sender, from where it was sent to, and takes the
-  /// buffer back when it is sent.
+  /// buffer back when it is sent. A `reply` completes only if that fails.
   mutating func reply(with buffer: Int, length: Int, on socket: Int)
   /// Takes a receive buffer back.
   mutating func release(_ buffer: Int)

@@ -71,7 +71,7 @@ extension Shard where R: ~Copyable {
       additionals: response.additionals, zone: UInt16(truncatingIfNeeded: q.zone), store: store(of: response),
       ttl: ttl)
     switch segment.insert(
-      key, answer, image: images.image, ttlOffsets: images.ttlOffsets, now: now / 1_000_000)
+      key, answer, image: images.image, ttlOffsets: images.ttlOffsets, now: milliseconds)
     {
     case .refused, .tooLarge: counters.add(.insertsRefused)
     default: break

@@ -56,16 +56,16 @@ extension Shard where R: ~Copyable {
     }
     i = 0
     while i < admitted {
-      let one = batch[i]
+      let query = batch[i].query
       let key = Key(
-        hash: one.hash, name: batchNames.bytes.slice(i &* 256, one.query.nameLength), group: one.group,
-        qtype: one.query.type, qclass: one.query.recordClass, flags: Self.keyFlags(one.query))
+        hash: batch[i].hash, name: batchNames.bytes.slice(i &* 256, query.nameLength), group: batch[i].group,
+        qtype: query.type, qclass: query.recordClass, flags: Self.keyFlags(query))
       let source = Source(
-        listener: one.listener, stream: -1, address: one.datagram.sender, local: one.datagram.local)
-      let (buffer, length) = (one.datagram.buffer, one.datagram.length)
-      let answered =
-        hit(buffer, length, one.query, key, source) ?? miss(buffer, length, one.query, key, source)
-      reply(with: one.receiveBuffer, length: answered, on: one.listener)
+        listener: batch[i].listener, stream: -1, address: batch[i].datagram.sender, local: batch[i].datagram.local)
+      let buffer = batch[i].datagram.buffer
+      let length = batch[i].datagram.length
+      let answered = hit(buffer, length, query, key, source) ?? miss(buffer, length, query, key, source)
+      reply(with: batch[i].receiveBuffer, length: answered, on: batch[i].listener)
       i &+= 1
     }
     admitted = 0
@@ -76,6 +76,7 @@ extension Shard where R: ~Copyable {
     guard length > 0 else { return giveBack(buffer) }
     counters.add(.replies)
     ring.reply(with: buffer, length: length, on: listener)
+    hasBuffers = true
   }
 
   private mutating func giveBack(_ buffer: Int) {

@@ -57,7 +57,10 @@ extension Shard where R: ~Copyable {
   @inline(__always) mutating func hit(
     _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ source: Source
   ) -> Int? {
-    guard let entry = readers[owner(key.hash)].lookup(key, now: now / 1_000_000, scratch: found.bytes),
+    let owner = owner(key.hash)
+    guard
+      let entry = readers[owner].lookup(
+        key, now: milliseconds, scratch: owner == index ? nil : found.bytes),
       entry.remaining > 0
     else { return nil }
     let zone = Int(entry.answer.zone)

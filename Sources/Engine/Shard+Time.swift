@@ -8,18 +8,28 @@ extension Shard where R: ~Copyable {
     if toWake & 1 << UInt64(index) != 0 { return 0 }
     let isWaiting =
       questions.count > 0 || streams.count > 0 || pool.connections.count > 0 || pausedReceives.count > 0
-      || pausedAccepts.count > 0
-    // A wake can be lost: the other ring is not there yet, or overflows. Its letter is found at the next tick.
-    guard isWaiting || shards > 1 else { return nil }
+      || pausedAccepts.count > 0 || unread != 0
+    guard isWaiting else { return nil }
     let now = self.now
     return tickAt > now ? tickAt &- now : 0
+  }
+
+  /// Wakes those shards again that have left letters unread since the last tick.
+  private mutating func remind() {
+    var left = unread
+    unread = 0
+    while left != 0 {
+      let other = left.trailingZeroBitCount
+      left &= left &- 1
+      if !outboxes[other].isEmpty { toWake |= 1 << UInt64(other) }
+    }
   }
 
   /// Looks at every deadline.
   mutating func tick() {
     // With nothing pending but idle connections, a look now and then is enough.
     tickAt = now &+ (questions.count > 0 ? ShardLimits.tick : ShardLimits.tick * 10)
-    collectMail()
+    remind()
     while let due = questions.nextDue, due.deadline <= now {
       // More clients than datagrams can be on their way at once: the rest wait a millisecond.
       guard datagrams.count &+ questions[due.index].waiters <= ShardLimits.datagrams || datagrams.count == 0 else {

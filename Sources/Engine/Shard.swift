@@ -29,9 +29,9 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   let events: ByteQueue
   var tables: Tables
   var segment: Segment
-  let readers: Slab<SegmentReader>
-  let inboxes: Slab<ByteQueue>
-  let outboxes: Slab<ByteQueue>
+  let readers: Table<SegmentReader>
+  let inboxes: Table<ByteQueue>
+  let outboxes: Table<ByteQueue>
 
   var questions: Questions
   var pool: Pool
@@ -63,18 +63,22 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   var pausedReceives = IndexList()
   let acceptPauses: Links
   var pausedAccepts = IndexList()
-  /// Receive buffers came back in this turn.
+  /// Receive buffers were given back: those of replies by the next turn, for then they are sent.
   var hasBuffers = false
 
   /// Queries by datagram of this turn that are not answered yet, and their names, folded, 256 bytes each.
-  var batch: Slab<Admitted>
+  var batch: Table<Admitted>
   let batchNames = Region(size: Admitted.batch * 256)
   var admitted = 0
 
   /// Nanoseconds: the clock as read at this turn's start.
   var now: UInt64 = 0
+  /// The same in milliseconds: the cache's time.
+  var milliseconds: UInt64 = 0
   var tickAt: UInt64 = 0
   var toWake: UInt64 = 0  // bit per shard
+  /// Bit per shard to which letters went that it may not have read: a wake can be lost.
+  var unread: UInt64 = 0
   var hasEvents = false
 
   let folded = Region(size: 512)
@@ -92,17 +96,10 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     events = fabric.eventQueue(index)
     tables = Tables(fabric.settings)
     segment = Segment(fabric.layout, memory: fabric.segment(index))
-    var readers = Slab<SegmentReader>(capacity: fabric.shards)
-    var inboxes = Slab<ByteQueue>(capacity: fabric.shards)
-    var outboxes = Slab<ByteQueue>(capacity: fabric.shards)
-    for other in 0..<fabric.shards {
-      _ = readers.take(SegmentReader(fabric.layout, memory: fabric.segment(other)))
-      _ = inboxes.take(fabric.mailbox(from: other, to: index))
-      _ = outboxes.take(fabric.mailbox(from: index, to: other))
-    }
-    self.readers = readers
-    self.inboxes = inboxes
-    self.outboxes = outboxes
+    let all = 0..<fabric.shards
+    readers = Table(all.map { SegmentReader(fabric.layout, memory: fabric.segment($0)) })
+    inboxes = Table(all.map { fabric.mailbox(from: $0, to: index) })
+    outboxes = Table(all.map { fabric.mailbox(from: index, to: $0) })
     questions = Questions(capacity: ShardLimits.questions)
     pool = Pool(upstreams: max(1, fabric.settings.upstreams.count), questions: ShardLimits.questions)
     waiters = Slab(capacity: ShardLimits.waiters)
@@ -111,8 +108,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     links = Slab(capacity: connections)
     upstreamInput = Region(size: connections * UpstreamLink.inputSize)
     upstreamOutput = Region(size: connections * UpstreamLink.outputSize)
-    batch = Slab(capacity: Admitted.batch)
-    for _ in 0..<Admitted.batch { _ = batch.takeUninitialized() }
+    batch = Table(uninitialized: Admitted.batch)
     marks = Links(capacity: connections)
     let places = Stream.Limits.count + Stream.Limits.spare
     streams = Slab(capacity: places)
@@ -137,6 +133,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   public mutating func turn() {
     let count = ring.turn(timeout: timeout())
     now = ring.now()
+    milliseconds = now / 1_000_000
+    if hasBuffers { resumeReceives() }
     var i = 0
     while i < count {
       complete(ring.completion(i))
@@ -144,7 +142,6 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     }
     answerBatch()
     if now >= tickAt { tick() }
-    if hasBuffers { resumeReceives() }
     flush()
   }
 
@@ -160,8 +157,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     case .upstreamWrite: upstreamWritten(completion)
     case .upstreamSend: datagramSent(completion)
     case .mail: collectMail()
-    // A reply left, so its buffer is back; or nothing of interest.
-    case .none: hasBuffers = true
+    case .reply: counters.add(.droppedNotSent)
+    case .none: break
     }
   }
 
@@ -170,14 +167,20 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     flushLinks()
     flushStreams()
     counters.set(.pending, questions.count)
+    if toWake != 0 { wakeShards() }
+    if hasEvents {
+      hasEvents = false
+      ring.signalEvents()
+    }
+  }
+
+  private mutating func wakeShards() {
+    unread |= toWake & ~(1 << UInt64(index))
+    if unread != 0 { tickAt = min(tickAt, now &+ ShardLimits.tick) }
     while toWake != 0 {
       let other = toWake.trailingZeroBitCount
       toWake &= toWake &- 1
       ring.wake(other)
-    }
-    if hasEvents {
-      hasEvents = false
-      ring.signalEvents()
     }
   }
 }

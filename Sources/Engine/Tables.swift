@@ -52,6 +52,24 @@ struct Chain: BitwiseCopyable {
   var forwards = IndexRange()
   var logsQueries = false
   var logsErrors = false
+
+  init(_ settings: Settings.Chain, firstForward: Int, _ names: inout NameTable) {
+    if let cache = settings.cache {
+      caches = true
+      cacheZones = names.add(cache.zones)
+      successMax = cache.successMax
+      successMin = cache.successMin
+      denialMax = cache.denialMax
+      denialMin = cache.denialMin
+      servfail = cache.servfail
+      keepTTL = cache.keepTTL
+      disableSuccess = names.add(cache.disableSuccess)
+      disableDenial = names.add(cache.disableDenial)
+    }
+    logsQueries = settings.logsQueries
+    logsErrors = settings.logsErrors
+    forwards = IndexRange(start: firstForward, count: settings.forwards.count)
+  }
 }
 
 struct Forward: BitwiseCopyable {
@@ -65,6 +83,16 @@ struct Forward: BitwiseCopyable {
   /// Questions of it pending now, and its turn counter for round robin.
   var pending = 0
   var turn = 0
+
+  init(_ settings: Settings.Forward, _ names: inout NameTable) {
+    from = names.add([settings.from])
+    except = names.add(settings.except)
+    upstreams = IndexRange(start: settings.upstreams.lowerBound, count: settings.upstreams.count)
+    policy = settings.policy
+    transport = settings.transport
+    maxConcurrent = settings.maxConcurrent
+    expire = settings.expire
+  }
 }
 
 struct Zone: BitwiseCopyable {
@@ -72,67 +100,43 @@ struct Zone: BitwiseCopyable {
   var chain: Int
 }
 
-/// All of `Settings` that queries touch, in slabs that do not change after start but for counters.
+/// All of `Settings` that queries touch, in tables that do not change after start but for counters.
 struct Tables: ~Copyable {
   var names: NameTable
-  var zones: Slab<Zone>
-  var zoneOrder: Slab<Int>  // zone indices, group by group, longest name first
-  var groups: Slab<IndexRange>
-  var listenerGroups: Slab<Int>
-  var chains: Slab<Chain>
-  var forwards: Slab<Forward>
+  let zones: Table<Zone>
+  let zoneOrder: Table<Int>  // zone indices, group by group, longest name first
+  let groups: Table<IndexRange>
+  let listenerGroups: Table<Int>
+  let chains: Table<Chain>
+  var forwards: Table<Forward>
 
   init(_ settings: Settings) {
-    let forwardCount = settings.chains.reduce(0) { $0 + $1.forwards.count }
     let listed = settings.chains.reduce(0) { sum, chain in
       sum + (chain.cache.map { $0.zones.count + $0.disableSuccess.count + $0.disableDenial.count } ?? 0)
         + chain.forwards.reduce(0) { $0 + 1 + $1.except.count }
     }
-    names = NameTable(capacity: settings.zones.count + listed)
-    zones = Slab(capacity: max(1, settings.zones.count))
-    zoneOrder = Slab(capacity: max(1, settings.groups.reduce(0) { $0 + $1.count }))
-    groups = Slab(capacity: max(1, settings.groups.count))
-    listenerGroups = Slab(capacity: max(1, settings.listeners.count))
-    chains = Slab(capacity: max(1, settings.chains.count))
-    forwards = Slab(capacity: max(1, forwardCount))
-    for zone in settings.zones {
-      _ = zones.take(Zone(name: names.add([zone.name]).start, chain: zone.chain))
-    }
+    var names = NameTable(capacity: settings.zones.count + listed)
+    var zones: [Zone] = []
+    for zone in settings.zones { zones.append(Zone(name: names.add([zone.name]).start, chain: zone.chain)) }
+    var zoneOrder: [Int] = []
+    var groups: [IndexRange] = []
     for group in settings.groups {
-      let ordered = group.sorted { settings.zones[$0].name.count > settings.zones[$1].name.count }
-      _ = groups.take(IndexRange(start: zoneOrder.count, count: ordered.count))
-      for zone in ordered { _ = zoneOrder.take(zone) }
+      groups.append(IndexRange(start: zoneOrder.count, count: group.count))
+      zoneOrder += group.sorted { settings.zones[$0].name.count > settings.zones[$1].name.count }
     }
-    for listener in settings.listeners { _ = listenerGroups.take(listener.group) }
-    for chain in settings.chains { add(chain) }
-  }
-
-  private mutating func add(_ settings: Settings.Chain) {
-    var chain = Chain()
-    if let cache = settings.cache {
-      chain.caches = true
-      chain.cacheZones = names.add(cache.zones)
-      chain.successMax = cache.successMax
-      chain.successMin = cache.successMin
-      chain.denialMax = cache.denialMax
-      chain.denialMin = cache.denialMin
-      chain.servfail = cache.servfail
-      chain.keepTTL = cache.keepTTL
-      chain.disableSuccess = names.add(cache.disableSuccess)
-      chain.disableDenial = names.add(cache.disableDenial)
+    var chains: [Chain] = []
+    var forwards: [Forward] = []
+    for chain in settings.chains {
+      chains.append(Chain(chain, firstForward: forwards.count, &names))
+      for forward in chain.forwards { forwards.append(Forward(forward, &names)) }
     }
-    chain.logsQueries = settings.logsQueries
-    chain.logsErrors = settings.logsErrors
-    chain.forwards = IndexRange(start: forwards.count, count: settings.forwards.count)
-    for forward in settings.forwards {
-      _ = forwards.take(
-        Forward(
-          from: names.add([forward.from]), except: names.add(forward.except),
-          upstreams: IndexRange(start: forward.upstreams.lowerBound, count: forward.upstreams.count),
-          policy: forward.policy, transport: forward.transport, maxConcurrent: forward.maxConcurrent,
-          expire: forward.expire))
-    }
-    _ = chains.take(chain)
+    self.zones = Table(zones)
+    self.zoneOrder = Table(zoneOrder)
+    self.groups = Table(groups)
+    listenerGroups = Table(settings.listeners.map(\.group))
+    self.chains = Table(chains)
+    self.forwards = Table(forwards)
+    self.names = names
   }
 
   /// The zone of `group` with the longest name that is `name` or above it, or nil. A DS question belongs to the

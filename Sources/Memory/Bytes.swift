@@ -92,6 +92,30 @@
     unsafe (base + at).copyMemory(from: source.base, byteCount: source.count)
   }
 
+  /// The same for what is usually up to sixteen bytes, such as a label: no call then.
+  @inlinable @inline(__always) public func copy(short source: Bytes, at: Int) {
+    let length = source.count
+    check(at, length)
+    // Two loads that may overlap, both before any store, cover each length. All four are within what is checked above.
+    if length > 16 {
+      copy(source, at: at)
+    } else if length >= 8 {
+      let (first, last) = (source.word(0), source.word(length &- 8))
+      set(word: first, at: at)
+      set(word: last, at: at &+ length &- 8)
+    } else if length >= 4 {
+      let (first, last) = (source.u32(0), source.u32(length &- 4))
+      set(u32: first, at: at)
+      set(u32: last, at: at &+ length &- 4)
+    } else if length >= 2 {
+      let (first, last) = (source.u16(0), source.u16(length &- 2))
+      set(u16: first, at: at)
+      set(u16: last, at: at &+ length &- 2)
+    } else if length == 1 {
+      self[at] = source[0]
+    }
+  }
+
   @inlinable public func fill(_ value: UInt8) {
     unsafe base.initializeMemory(as: UInt8.self, repeating: value, count: count)
   }

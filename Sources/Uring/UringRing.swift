@@ -41,14 +41,18 @@ public final class RingDirectory: Sendable {
   private let scratch = Region(size: 64)
   private let entropy = Region(size: 4096)
   private var entropyLeft = 0
+  private var pairs = ReplyPairs()
+  /// Until the kernel, or a device, refuses a pair.
+  private var pairsReplies = true
 
   /// Submission entries; replies of one turn beyond them take another system call.
   static let entries: UInt32 = 2048
   /// Receive buffers, shared by all listeners: what one turn can take in.
   static let buffers: UInt32 = 1024
-  static let bufferSize: UInt32 = 2048
-  /// Marks the completion of a reply, which only recycles its buffer.
-  private static let replyMark: UInt64 = 0xFF << 56
+  /// No power of two: the same offset of different buffers falls on different sets of the processor's cache.
+  static let bufferSize: UInt32 = 1472
+  /// Marks the completion of a pair of replies: socket, second buffer, first buffer below it, 16 bits each.
+  private static let pairMark: UInt64 = 0xFF << 56
 
   /// Must be called on the thread that will use it. Throws the errno of what the kernel refused.
   public init(index: Int, listeners: consuming Listeners, settings: Settings, directory: RingDirectory)
@@ -93,6 +97,7 @@ public final class RingDirectory: Sendable {
   }
 
   public mutating func turn(timeout: UInt64?) -> Int {
+    while let single = pairs.takeNext() { send(single) }
     seen = unsafe curing_turn(c, seen, timeout.map { Int64(clamping: $0) } ?? -1)
     return Int(seen)
   }
@@ -100,10 +105,7 @@ public final class RingDirectory: Sendable {
   @inline(__always) public mutating func completion(_ index: Int) -> Completion {
     let cqe = unsafe curing_cqe(c, UInt32(truncatingIfNeeded: index))
     let data = unsafe cqe.pointee.user_data
-    if data >= Self.replyMark {
-      unsafe curing_put_back(c, UInt32(truncatingIfNeeded: data))
-      return Completion(token: Token(.none, index: 0), result: 0, more: false, buffer: -1)
-    }
+    if data >= Self.pairMark { return paired(data, unsafe cqe.pointee.res) }
     return unsafe Completion(
       token: Token(raw: data), result: cqe.pointee.res, more: curing_more(cqe) != 0, buffer: Int(curing_buffer(cqe)))
   }
@@ -115,8 +117,7 @@ public final class RingDirectory: Sendable {
 
   @inline(__always) public func datagram(_ completion: Completion, on socket: Int) -> Datagram? {
     guard completion.result >= 0, completion.buffer >= 0 else { return nil }
-    let base = unsafe curing_at(c, UInt32(truncatingIfNeeded: completion.buffer))
-    let buffer = unsafe Bytes(base: base, count: Int(Self.bufferSize))
+    let buffer = bytes(completion.buffer)
     // struct io_uring_recvmsg_out: namelen, controllen, payloadlen, flags; 32 bits each, host order.
     let name = Int(buffer.u32(0).byteSwapped)
     let control = Int(buffer.u32(4).byteSwapped)
@@ -133,15 +134,54 @@ public final class RingDirectory: Sendable {
       : buffer.slice(0, 0)
     return Datagram(
       buffer: message, length: min(payload, message.count), sender: buffer.slice(16, Int(CURING_NAME)),
-      local: local, truncated: flags & UInt32(MSG_TRUNC) != 0)
+      local: local, truncated: flags & UInt32(MSG_TRUNC) != 0 || payload > message.count)
+  }
+
+  /// A receive buffer but for its tail.
+  @inline(__always) private func bytes(_ buffer: Int) -> Bytes {
+    unsafe Bytes(
+      base: curing_at(c, UInt32(truncatingIfNeeded: buffer)), count: Int(Self.bufferSize) &- Int(CURING_TAIL))
   }
 
   @inline(__always) public mutating func reply(with buffer: Int, length: Int, on socket: Int) {
-    unsafe curing_reply(
-      c, Int32(truncatingIfNeeded: socket), listeners.isWildcard[socket] ? 1 : 0, UInt32(truncatingIfNeeded: buffer),
-      UInt32(truncatingIfNeeded: length), Self.replyMark | UInt64(buffer))
+    let reply = ReplyPairs.Held(
+      buffer: UInt16(truncatingIfNeeded: buffer), length: UInt16(truncatingIfNeeded: length),
+      socket: UInt16(truncatingIfNeeded: socket))
+    guard pairsReplies, !listeners.isWildcard[socket] else { return send(reply) }
+    let sender = bytes(buffer).slice(16, Int(CURING_NAME))
+    guard let other = pairs.exchange(reply, from: sender) else { return }
+    guard other.socket == reply.socket,
+      ReplyPairs.isSame(bytes(Int(other.buffer)).slice(16, Int(CURING_NAME)), sender)
+    else { return send(other) }
+    pairs.drop(sender)
+    let (first, second) = other.length >= reply.length ? (other, reply) : (reply, other)
+    unsafe curing_reply_pair(
+      c, Int32(socket), UInt32(first.buffer), UInt32(first.length), UInt32(second.buffer), UInt32(second.length),
+      Self.pairMark | UInt64(socket) << 32 | UInt64(second.buffer) << 16 | UInt64(first.buffer))
   }
 
+  /// A pair is sent, or each of it is now sent alone: not all devices take segments before Linux 6.11 (EIO).
+  private mutating func paired(_ data: UInt64, _ result: Int32) -> Completion {
+    let first = UInt32(truncatingIfNeeded: data & 0xFFFF)
+    let second = UInt32(truncatingIfNeeded: data >> 16 & 0xFFFF)
+    if result >= 0 {
+      unsafe curing_put_back(c, first)
+      unsafe curing_put_back(c, second)
+    } else {
+      if -result != EAGAIN { pairsReplies = false }
+      let socket = UInt16(truncatingIfNeeded: data >> 32)
+      let parts = unsafe curing_tail(c, first).pointee.parts
+      send(ReplyPairs.Held(buffer: UInt16(first), length: unsafe UInt16(parts.0.iov_len), socket: socket))
+      send(ReplyPairs.Held(buffer: UInt16(second), length: unsafe UInt16(parts.1.iov_len), socket: socket))
+    }
+    return Completion(token: Token(.none, index: 0), result: 0, more: false, buffer: -1)
+  }
+
+  @inline(__always) private mutating func send(_ reply: ReplyPairs.Held) {
+    unsafe curing_reply(
+      c, Int32(reply.socket), listeners.isWildcard[Int(reply.socket)] ? 1 : 0, UInt32(reply.buffer),
+      UInt32(reply.length), Token(.reply, index: 0).raw)
+  }
   @inline(__always) public mutating func release(_ buffer: Int) {
     unsafe curing_put_back(c, UInt32(truncatingIfNeeded: buffer))
   }
@@ -194,7 +234,7 @@ public final class RingDirectory: Sendable {
     if shard == index {
       unsafe curing_nop(c, token)
     } else {
-      unsafe curing_message(c, directory.ring(of: shard), token)
+      unsafe curing_wake(c, directory.ring(of: shard), token)
     }
   }
 

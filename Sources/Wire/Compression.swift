@@ -18,7 +18,7 @@ struct NameWriter: ~Copyable {
   static let maxWork = 4 * 65_536
 
   private let table = Region(size: slots * slotSize)
-  private let name = Region(size: 256)
+  private let name = Region(size: 256 + 8)  // and the word that starts at its last octet
   private let starts = Region(size: 128)
   private let hashes = Region(size: 128 * 8)
   private let other = Region(size: 256)
@@ -97,7 +97,7 @@ struct NameWriter: ~Copyable {
       lastPointer = first
       lastWritten = 0xC000 | UInt16(truncatingIfNeeded: written == 0 ? pointer : at)
     }
-    out.copy(name.bytes.slice(0, plain), at: at)
+    out.copy(short: name.bytes.slice(0, plain), at: at)
     var index = 0
     while index < written {
       remember(suffix: index, at: at &+ Int(starts.bytes[index]))
@@ -121,12 +121,16 @@ struct NameWriter: ~Copyable {
     var end = length &- 1
     var index = count &- 1
     while index >= 0 {
-      let start = Int(starts.bytes[index])
-      while end > start {
-        end &-= 1
-        hash = (hash ^ UInt64(name.bytes[end]) &+ 1) &* 0x9E37_79B9_7F4A_7C15
+      var at = Int(starts.bytes[index])
+      let start = at
+      while at < end {
+        // Up to eight octets of the label; what follows it is shifted out.
+        let word = name.bytes.word(at) << (UInt64(max(0, 8 &- (end &- at))) &* 8)
+        hash = (hash ^ word) &* 0x9E37_79B9_7F4A_7C15
         hash ^= hash >> 29
+        at &+= 8
       }
+      end = start
       hashes.bytes.set(word: hash, at: index &* 8)
       index &-= 1
     }

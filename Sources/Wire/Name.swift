@@ -55,7 +55,7 @@ public enum Name {
         continue
       }
       guard octet <= 63, at &+ octet < message.count, length &+ octet &+ 1 <= maxLength else { return nil }
-      out.copy(message.slice(at, octet &+ 1), at: length)
+      out.copy(short: message.slice(at, octet &+ 1), at: length)
       length &+= octet &+ 1
       if octet == 0 { return length }
       at &+= octet &+ 1

@@ -63,7 +63,7 @@ import Testing
   /// A letter whose wake was lost lay in an idle shard's mailbox until the next letter, however long that took.
   @Test func lettersAreReadThoughTheirWakeIsLost() {
     var faults = Faults()
-    faults.wakeLost = 1_000_000
+    faults.wakeLost = 700_000
     let world = World(seed: 8, shards: 2, faults: faults)
     world.ledger.patience = 600 * millisecond
     for number in 0..<20 {

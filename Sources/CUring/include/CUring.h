@@ -8,6 +8,7 @@
 #include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,21 +24,32 @@
 enum {
   CURING_NAME = 28,         /* sizeof(struct sockaddr_in6), the larger of the two */
   CURING_CONTROL = 40,      /* CMSG_SPACE(sizeof(struct in6_pktinfo)), the larger of the two */
-  CURING_HEADROOM = 16 + CURING_NAME
+  CURING_HEADROOM = 16 + CURING_NAME,
+  CURING_TAIL = 192         /* what a reply by sendmsg is sent with stands at the buffer's end */
 };
 
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
 /* One shard's ring and its ring of receive buffers. Buffers are `size` bytes: struct io_uring_recvmsg_out, the sender's
-   address, control data on wildcard sockets, the datagram. */
+   address, control data on wildcard sockets, the datagram; at the end, CURING_TAIL bytes of ours. */
 struct curing {
   struct io_uring ring;
   struct io_uring_buf_ring *returned;
   struct msghdr plain, wildcard;
   unsigned char *buffers;
-  struct msghdr *messages; /* per buffer: what a reply on a wildcard socket is sent with */
-  struct iovec *vectors;
   unsigned count, size;
-  int adding; /* buffers put back since the last turn */
+  unsigned adding; /* buffers put back since the last turn, which the kernel may have after the next submission */
 };
+
+/* What one sendmsg needs, at a buffer's end or in a slot. */
+struct curing_message {
+  struct msghdr header;
+  struct iovec parts[2];
+  unsigned char control[88]; /* packet info, then the length of a segment */
+};
+_Static_assert(sizeof(struct curing_message) <= CURING_TAIL, "a message fits a buffer's tail");
 
 /* Zeroed, for the caller to open, and to delete after closing. Without memory for it there is nothing to go on with. */
 static inline struct curing *curing_new(void) {
@@ -57,9 +69,7 @@ static inline int curing_open(struct curing *c, unsigned entries, unsigned buffe
   size_t ring_size = buffers * sizeof(struct io_uring_buf);
   c->returned = (struct io_uring_buf_ring *)mmap(0, ring_size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
   c->buffers = (unsigned char *)mmap(0, (size_t)buffers * size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
-  c->messages = (struct msghdr *)calloc(buffers, sizeof *c->messages);
-  c->vectors = (struct iovec *)calloc(buffers, sizeof *c->vectors);
-  if (c->returned == MAP_FAILED || c->buffers == MAP_FAILED || !c->messages || !c->vectors) return -ENOMEM;
+  if (c->returned == MAP_FAILED || c->buffers == MAP_FAILED) return -ENOMEM;
   struct io_uring_buf_reg reg = {.ring_addr = (unsigned long)c->returned, .ring_entries = buffers};
   e = io_uring_register_buf_ring(&c->ring, &reg, 0);
   if (e < 0) return e;
@@ -79,8 +89,6 @@ static inline void curing_close(struct curing *c) {
   io_uring_queue_exit(&c->ring);
   munmap(c->returned, c->count * sizeof(struct io_uring_buf));
   munmap(c->buffers, (size_t)c->count * c->size);
-  free(c->messages);
-  free(c->vectors);
 }
 
 static inline void curing_delete(struct curing *c) { free(c); }
@@ -95,11 +103,22 @@ static inline struct io_uring_sqe *curing_sqe(struct curing *c) {
   return s;
 }
 
+/* The kernel may have the buffers that were put back, for what was to be sent from them is submitted, and so sent: sends
+   of datagrams do not wait (MSG_DONTWAIT). Only if all is submitted: a ring that is out of memory or room takes less. */
+static inline void curing_hand_over(struct curing *c) {
+  if (!c->adding || io_uring_sq_ready(&c->ring)) return;
+  io_uring_buf_ring_advance(c->returned, (int)c->adding);
+  c->adding = 0;
+}
+
 /* Submits, waits for one completion (timeout_ns < 0: for ever), and returns how many there are. `seen` are those of the
    last turn. */
 static inline unsigned curing_turn(struct curing *c, unsigned seen, int64_t timeout_ns) {
   io_uring_cq_advance(&c->ring, seen);
-  if (c->adding) io_uring_buf_ring_advance(c->returned, c->adding), c->adding = 0;
+  if (c->adding > c->count / 2) { /* do not wait with less than that */
+    io_uring_submit(&c->ring);
+    curing_hand_over(c);
+  }
   if (timeout_ns < 0) {
     io_uring_submit_and_wait(&c->ring, 1);
   } else {
@@ -107,6 +126,7 @@ static inline unsigned curing_turn(struct curing *c, unsigned seen, int64_t time
     struct io_uring_cqe *first;
     io_uring_submit_and_wait_timeout(&c->ring, &first, 1, &t, 0);
   }
+  curing_hand_over(c);
   return io_uring_cq_ready(&c->ring);
 }
 
@@ -128,7 +148,7 @@ static inline void curing_receive(struct curing *c, int socket, int is_wildcard,
 static inline unsigned char *curing_at(struct curing *c, unsigned buffer) { return c->buffers + (size_t)buffer * c->size; }
 
 static inline void curing_put_back(struct curing *c, unsigned buffer) {
-  io_uring_buf_ring_add(c->returned, curing_at(c, buffer), c->size, buffer, io_uring_buf_ring_mask(c->count), c->adding++);
+  io_uring_buf_ring_add(c->returned, curing_at(c, buffer), c->size, buffer, io_uring_buf_ring_mask(c->count), (int)c->adding++);
 }
 
 /* The packet info in `control` becomes one to send with: the source address stays, the interface is left to routing. */
@@ -144,22 +164,49 @@ static inline size_t curing_control_length(const unsigned char *control) {
   return CMSG_ALIGN(h.cmsg_len);
 }
 
-/* Sends `length` bytes of the datagram's place in a receive buffer back to where it came from. */
+static inline struct curing_message *curing_tail(struct curing *c, unsigned buffer) {
+  return (struct curing_message *)(curing_at(c, buffer) + c->size - CURING_TAIL);
+}
+
+/* Sends `length` bytes of the datagram's place in a receive buffer back to where it came from, and puts the buffer back.
+   There is a completion only if that fails. */
 static inline void curing_reply(struct curing *c, int socket, int is_wildcard, unsigned buffer, unsigned length, uint64_t token) {
   unsigned char *at = curing_at(c, buffer);
   struct io_uring_sqe *s = curing_sqe(c);
   if (!is_wildcard) {
-    io_uring_prep_send(s, socket, at + CURING_HEADROOM, length, 0);
+    io_uring_prep_send(s, socket, at + CURING_HEADROOM, length, MSG_DONTWAIT);
     s->addr2 = (unsigned long)(at + 16);
     s->addr_len = CURING_NAME;
   } else {
     unsigned char *control = at + CURING_HEADROOM;
+    struct curing_message *m = curing_tail(c, buffer);
     curing_any_interface(control);
-    c->vectors[buffer] = (struct iovec){control + CURING_CONTROL, length};
-    c->messages[buffer] = (struct msghdr){.msg_name = at + 16, .msg_namelen = CURING_NAME, .msg_iov = &c->vectors[buffer], .msg_iovlen = 1,
-                                          .msg_control = control, .msg_controllen = curing_control_length(control)};
-    io_uring_prep_sendmsg(s, socket, &c->messages[buffer], 0);
+    m->parts[0] = (struct iovec){control + CURING_CONTROL, length};
+    m->header = (struct msghdr){.msg_name = at + 16, .msg_namelen = CURING_NAME, .msg_iov = m->parts, .msg_iovlen = 1,
+                                .msg_control = control, .msg_controllen = curing_control_length(control)};
+    io_uring_prep_sendmsg(s, socket, &m->header, MSG_DONTWAIT);
   }
+  s->flags |= IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data64(s, token);
+  curing_put_back(c, buffer);
+}
+
+/* Sends two replies to one client in one go, the second no longer than the first: two datagrams by the time they arrive
+   (UDP_SEGMENT, udp(7)). It completes in any case, and the buffers are the caller's until then. */
+static inline void curing_reply_pair(struct curing *c, int socket, unsigned first, unsigned length, unsigned second, unsigned second_length,
+                                     uint64_t token) {
+  unsigned char *at = curing_at(c, first);
+  struct curing_message *m = curing_tail(c, first);
+  struct cmsghdr h = {.cmsg_len = CMSG_LEN(sizeof(uint16_t)), .cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT};
+  uint16_t segment = (uint16_t)length;
+  memcpy(m->control, &h, sizeof h);
+  memcpy(m->control + sizeof h, &segment, sizeof segment);
+  m->parts[0] = (struct iovec){at + CURING_HEADROOM, length};
+  m->parts[1] = (struct iovec){curing_at(c, second) + CURING_HEADROOM, second_length};
+  m->header = (struct msghdr){.msg_name = at + 16, .msg_namelen = CURING_NAME, .msg_iov = m->parts, .msg_iovlen = 2,
+                              .msg_control = m->control, .msg_controllen = CMSG_SPACE(sizeof(uint16_t))};
+  struct io_uring_sqe *s = curing_sqe(c);
+  io_uring_prep_sendmsg(s, socket, &m->header, MSG_DONTWAIT);
   s->flags |= IOSQE_FIXED_FILE;
   io_uring_sqe_set_data64(s, token);
 }
@@ -219,9 +266,11 @@ static inline void curing_cancel(struct curing *c, int socket) {
   io_uring_sqe_set_data64(s, 0);
 }
 
-static inline void curing_message(struct curing *c, int ring, uint64_t token) {
+/* Completes `token` on another ring. */
+static inline void curing_wake(struct curing *c, int ring, uint64_t token) {
   struct io_uring_sqe *s = curing_sqe(c);
   io_uring_prep_msg_ring(s, ring, 0, token, 0);
+  s->flags |= IOSQE_CQE_SKIP_SUCCESS;
   io_uring_sqe_set_data64(s, 0);
 }
 
