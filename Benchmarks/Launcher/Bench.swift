@@ -27,7 +27,8 @@ final class Bench {
     // Names are looked up where this program looks, which is further than PATH.
     arguments[0] = Toolchain.find(arguments[0]) ?? arguments[0]
     let child = try session.start(candidate.name, arguments, on: cpus)
-    let server = Server(name: candidate.name, port: site.port, child: child, metrics: site.metrics)
+    let server = Server(
+      name: candidate.name, port: site.port, child: child, metrics: site.metrics, isNeeded: candidate.isNeeded)
     do {
       try server.waitUntilReady(queries: queries, in: session)
     } catch {
@@ -37,9 +38,9 @@ final class Bench {
     return server
   }
 
-  /// Starts a server that is to be measured with the others. One that does not run is a line in the report, unless
-  /// the run needs it.
-  func add(_ candidate: Candidate, isNeeded: Bool) throws {
+  /// Starts a server that is to be measured with the others. One that is not installed, or does not run, is a
+  /// line in the report.
+  func add(_ candidate: Candidate) throws {
     Progress.show("starting \(candidate.name)")
     guard Toolchain.find(candidate.program) != nil else {
       absent.append(
@@ -51,7 +52,7 @@ final class Bench {
     do {
       servers.append(try start(candidate, on: [session.cpus.server]))
       versions.append(.init(server: candidate.name, version: version(of: candidate)))
-    } catch let failure as Failure where !isNeeded {
+    } catch let failure as Failure where !candidate.isNeeded {
       absent.append(failure.description)
     }
   }
@@ -60,7 +61,7 @@ final class Bench {
   func attempt<Value>(_ server: Server, _ body: () throws -> Value) throws -> Value? {
     do {
       return try body()
-    } catch let failure as Failure where server.name != "ringlet" && !Peers.floors.contains(server.name) {
+    } catch let failure as Failure where !server.isNeeded {
       absent.append(failure.description)
       session.end(server.child)
       servers.removeAll { $0.name == server.name }

@@ -78,7 +78,7 @@ struct Benchmarks: ParsableCommand {
     Interruption.block()
     do {
       try Toolchain.check(parts)
-      if parts != [.micro] { try Toolchain.build(["ringlet", "floor"]) }
+      if parts != [.micro] { try Toolchain.build(["ringlet", "ringperf", "floor"]) }
       if parts.contains(.micro) { try Toolchain.build(["Microbenchmarks"]) }
       let results = try measure()
       try publish(results)
@@ -109,22 +109,30 @@ struct Benchmarks: ParsableCommand {
 
   private func measureServers(in session: Session, _ results: inout Results) throws {
     let bench = try Bench(session: session, rounds: rounds ?? (quick ? 1 : 5), seconds: seconds ?? (quick ? 1 : 3))
-    for name in Peers.floors { try bench.add(Peers.floor(name), isNeeded: true) }
-    try bench.add(Peers.ringlet(shards: 1), isNeeded: true)
-    for peer in Peers.all where chosenPeers.contains(peer.name) { try bench.add(peer, isNeeded: false) }
-    if let nodeCache { try bench.add(Peers.nodeCache(nodeCache), isNeeded: false) }
+    for name in Peers.floors { try bench.add(Peers.floor(name)) }
+    try bench.add(Peers.ringlet(shards: 1))
+    for peer in Peers.all where chosenPeers.contains(peer.name) { try bench.add(peer) }
+    if let nodeCache { try bench.add(Peers.nodeCache(nodeCache)) }
 
-    if parts.contains(.idle) { results.idle = try bench.measureIdle(seconds: idleSeconds ?? (quick ? 2 : 60)) }
+    let workloads = Workload.allCases.filter { workload in parts.contains { $0.workload == workload } }
+    let shares = !parts.contains(.latency) ? [] : quick ? [0.5] : [0.1, 0.25, 0.5, 0.75]
+    let idle = !parts.contains(.idle) ? 0 : idleSeconds ?? (quick ? 2 : 60)
+    // Each turn has about as long a preparation as a second and a half.
+    let turns = bench.rounds * bench.servers.count * (workloads.count + shares.count)
+    let minutes = (Double(turns) * (Double(bench.seconds) + 1.5) + Double(idle)) / 60
+    Progress.show("\(bench.servers.count) servers; this takes about \(fixed(minutes.rounded(.up), 0)) min")
+
+    if idle > 0 { results.idle = try bench.measureIdle(seconds: idle) }
     if parts.contains(.memory) { results.memory = try bench.measureMemory() }
-    for workload in Workload.allCases where parts.contains(where: { $0.workload == workload }) {
+    for workload in workloads {
       let cost = try bench.measure(workload)
       results.workloads.append(cost)
       results.warnings += cost.warnings
     }
-    if parts.contains(.latency) {
+    if !shares.isEmpty {
       let hits = results.workloads.first { $0.workload == .hits }?.rows.first
       results.latency = try bench.measureLatency(
-        floorRate: try hits?.rate ?? bench.floorRate(), shares: quick ? [0.5] : [0.1, 0.25, 0.5, 0.75])
+        floorRate: try hits?.rate ?? bench.floorRate(), shares: shares)
     }
     if parts.contains(.shards) { results.shards = try bench.measureShards() }
     results.versions = bench.versions

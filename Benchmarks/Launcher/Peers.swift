@@ -6,14 +6,15 @@ enum Peers {
 
   static func floor(_ name: String) -> Candidate {
     let kind = String(name.dropFirst("floor-".count))
-    return Candidate(name: name, program: Toolchain.program("floor"), package: nil, version: []) { site in
+    return Candidate(name: name, isNeeded: true, program: Toolchain.program("floor"), package: nil, version: []) {
+      site in
       [Toolchain.program("floor"), kind, "\(site.port)"]
     }
   }
 
   static func ringlet(shards: Int) -> Candidate {
     let program = Toolchain.program("ringlet")
-    return Candidate(name: "ringlet", program: program, package: nil, version: ["-version"]) { site in
+    return Candidate(name: "ringlet", isNeeded: true, program: program, package: nil, version: ["-version"]) { site in
       try [program] + corefile(site) + ["-shards", "\(shards)"]
     }
   }

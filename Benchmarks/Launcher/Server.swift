@@ -1,6 +1,8 @@
 /// A program that can be measured, if it is installed.
 struct Candidate: Sendable {
   let name: String
+  /// The run is of no use without it; else that it fails is a line in the report.
+  var isNeeded = false
   /// Found in PATH, or a path.
   let program: String
   /// Debian's package; nil for what is built here.
@@ -27,6 +29,8 @@ struct Server {
   let child: Child
   /// Port of /metrics.
   var metrics = 0
+  /// See `Candidate`.
+  var isNeeded = true
 
   /// Until it answers a question with an address; fails after ten seconds.
   func waitUntilReady(queries: Queries, in session: Session) throws {
