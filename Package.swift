@@ -67,7 +67,7 @@ let package = Package(
     .executableTarget(
       name: "ringperf",
       dependencies: [
-        "CUring", "Memory", "Wire",
+        "Corefile", "CUring", "Memory", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], path: "Tools/ringperf", swiftSettings: hot),
