@@ -8,7 +8,9 @@ extension Bench {
       let (path, positive) = try queries.measured(workload, round: round, seconds: seconds)
       for server in shuffled(round: round) {
         Progress.show("\(workload.rawValue), round \(round) of \(rounds): \(server.name)")
-        let load = Load(queries: path, seconds: seconds, once: workload.asksOnce)
+        let load = Load(
+          queries: path, seconds: seconds, once: workload.asksOnce, sockets: workload.isOfPods ? 100 : 16,
+          areResolvers: workload.isOfPods)
         guard let sample = try attempt(server, { try sample(server, load, warming: warming, positive: positive) })
         else { continue }
         samples[server.name, default: []].append(sample)
@@ -52,7 +54,7 @@ extension Bench {
 
   /// Floors have no cache.
   private func positiveHits(_ workload: Workload, _ samples: [Sample], _ server: Server) -> Double? {
-    guard workload == .mix || workload == .flood, !Peers.floors.contains(server.name) else { return nil }
+    guard workload.isOfPods, !Peers.floors.contains(server.name) else { return nil }
     return median(samples.map(\.positiveHits))
   }
 }

@@ -10,6 +10,8 @@ struct Load {
   var once = false
   /// Client sockets.
   var sockets = 16
+  /// Each client asks A and AAAA of a name together, as a pod's resolver does, whatever type the file gives.
+  var areResolvers = false
   /// Queries a second that leave at their scheduled instants, whatever comes back. Nil: as fast as answers return, with
   /// 200 queries outstanding.
   var rate: Double?
@@ -18,7 +20,7 @@ struct Load {
   func run(against port: Int, in session: Session) throws -> LoadReport {
     var arguments = [
       Toolchain.program("ringperf"), "-s", "127.0.0.1", "-p", "\(port)", "-d", queries, "-l", "\(seconds)", "-T", "1",
-      "-c", "\(sockets)", "-t", "2", "--json",
+      areResolvers ? "--pods" : "-c", "\(sockets)", "-t", "2", "--json",
     ]
     if once { arguments += ["-n", "1"] }
     arguments += rate.map { ["--rate", "\(Int($0))"] } ?? ["-q", "200"]

@@ -18,6 +18,6 @@ enum Workload: String, CaseIterable, Codable {
   /// query asked once.
   var asksOnce: Bool { self == .misses || self == .flood }
 
-  /// Nothing can be in the cache before.
-  var startsCold: Bool { self == .misses }
+  /// Asked by 100 pods, A and AAAA together.
+  var isOfPods: Bool { self == .mix || self == .flood }
 }
