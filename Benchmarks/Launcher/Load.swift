@@ -44,14 +44,13 @@ struct LoadReport: Decodable {
   let seconds: Double
   let sent: Int
   let completed: Int
-  let lost: Int
   let qps: Double
   let rcodes: [String: Int]
   /// Microseconds. In open loop, from the scheduled instant.
   let latency: Latency
 
   enum CodingKeys: String, CodingKey {
-    case seconds, sent, completed, lost, qps, rcodes
+    case seconds, sent, completed, qps, rcodes
     case latency = "latency_us"
   }
 

@@ -7,7 +7,6 @@ final class Session {
   let cpus: CPUs
   private var children: [Child] = []
   private var nextPort = 20_000 + Int(getpid()) % 100 * 100
-  private var loads = 0
 
   init() throws {
     directory = FileManager.default.temporaryDirectory.appending(path: "ringlet-benchmarks-\(getpid())").path

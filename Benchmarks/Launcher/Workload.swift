@@ -1,5 +1,3 @@
-import ArgumentParser
-
 /// What the clients ask.
 enum Workload: String, CaseIterable, Codable {
   case one, hits, mix, misses, flood
