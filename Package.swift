@@ -23,6 +23,7 @@ let package = Package(
     .executable(name: "ringperf", targets: ["ringperf"]),
     .executable(name: "standin", targets: ["standin"]),
     .executable(name: "Benchmarks", targets: ["Benchmarks"]),
+    .executable(name: "floor", targets: ["floor"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -70,7 +71,7 @@ let package = Package(
     .executableTarget(
       name: "ringperf",
       dependencies: [
-        "CUring", "Memory", "Wire",
+        "Corefile", "CUring", "Memory", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], path: "Tools/ringperf", swiftSettings: hot),
@@ -78,6 +79,9 @@ let package = Package(
       name: "Benchmarks",
       dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Benchmarks/Launcher", swiftSettings: strict),
+    .executableTarget(
+      name: "floor", dependencies: ["Engine", "Memory", "Uring", "CUring"], path: "Benchmarks/Floor", swiftSettings: hot
+    ),
     .executableTarget(
       name: "Microbenchmarks",
       dependencies: [
