@@ -70,6 +70,7 @@ struct PatternParser {
           parts.append(literal(text[at]))
           at += 1
         }
+        if let last = parts.popLast() { parts.append(try repetitions(of: last)) }
         continue
       }
       guard let atom = try atom() else { continue }
