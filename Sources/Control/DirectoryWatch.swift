@@ -6,7 +6,7 @@ import Glibc
 /// A mounted ConfigMap changes by a new target of its link `..data`, a file by being written or replaced: all of them
 /// are events of the directory.
 struct DirectoryWatch: ~Copyable {
-  /// Directories that do not exist yet are tried again with each wait.
+  /// Directories that do not exist yet are tried again with each wait, before its end: what changes after it is seen.
   private let paths: [String]
   /// Of inotify, -1 without.
   private let file: Int32
@@ -18,6 +18,7 @@ struct DirectoryWatch: ~Copyable {
   init(_ paths: [String]) {
     self.paths = paths
     file = inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK))
+    watchAll()
   }
 
   deinit {
@@ -29,15 +30,20 @@ struct DirectoryWatch: ~Copyable {
 
   /// Sleeps until something changed, true, or `limit` milliseconds have passed, false.
   func wait(milliseconds limit: Int) -> Bool {
-    let mask = UInt32(IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_DELETE_SELF)
-    // Sound: the string lives for the call. The same directory keeps its one watch.
-    if file >= 0 { for path in paths { _ = unsafe inotify_add_watch(file, path, mask | UInt32(IN_ONLYDIR)) } }
+    defer { watchAll() }
     guard hasEvent(within: Int32(clamping: limit)) else { return false }
     for _ in 0..<(Self.longest / Int(Self.quiet)) {
       discardEvents()
       if !hasEvent(within: Self.quiet) { break }
     }
     return true
+  }
+
+  private func watchAll() {
+    if file < 0 { return }
+    let events = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_ONLYDIR
+    // Sound: the string lives for the call. The same directory keeps its one watch.
+    for path in paths { _ = unsafe inotify_add_watch(file, path, UInt32(events)) }
   }
 
   private func hasEvent(within milliseconds: Int32) -> Bool {

@@ -11,6 +11,9 @@ struct FlagTable: ParsableCommand {
     discussion: """
       Flags take one dash or two, and a value after '=' or as the next word. Booleans take a value \
       only after '=': -skipteardown, -setupiptables=false.
+
+      'ringlet check FILE' says what a Corefile means, 'ringlet explain NAME [TYPE] -conf FILE' who serves a name; \
+      each has its own --help.
       """,
     helpNames: [])
 

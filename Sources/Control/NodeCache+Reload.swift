@@ -62,7 +62,8 @@ extension NodeCache {
         log.logger().warning(
           "inotify: none left (sysctl fs.inotify.max_user_instances); changes are found every 10 s instead of at once")
       }
-      var nextUpdate = ContinuousClock.now + Self.updateInterval
+      // At once, for what changed before the watch began.
+      var nextUpdate = ContinuousClock.now
       var nextRead = directive.map { ContinuousClock.now + $0.pause }
       while true {
         let pause = min(nextUpdate, nextRead ?? nextUpdate) - ContinuousClock.now

@@ -102,21 +102,17 @@ public final class NodeCache: Sendable {
 
   /// Reads what `-conf` names.
   func load() throws(Fatal) -> Configuration {
-    let path: String
-    switch flags.corefile {
-    case nil where !Self.exists("Corefile"): return .whoami(defaultPort: flags.dnsPort)
-    case nil: path = "Corefile"
-    case "stdin": path = "/dev/stdin"
-    case let given?: path = given
+    guard let name = flags.corefile ?? (Self.exists("Corefile") ? "Corefile" : nil) else {
+      return .whoami(defaultPort: flags.dnsPort)
     }
     let bytes: [UInt8]
     do {
-      bytes = try TextFile.bytes(path, limit: 16 << 20)
+      bytes = try TextFile.corefile(name)
     } catch {
       throw Fatal(message: "loading Caddyfile via flag: \(error)", status: 1)
     }
     do {
-      return try parse(bytes, file: path, defaultPort: flags.dnsPort, environment: .process)
+      return try parse(bytes, file: name, defaultPort: flags.dnsPort, environment: .process)
     } catch {
       throw Fatal(message: "\(error)", status: 1)
     }

@@ -25,6 +25,11 @@ enum TextFile {
     }
   }
 
+  /// What `-conf` names: a file, or `stdin`.
+  static func corefile(_ name: String) throws(SystemError) -> [UInt8] {
+    try bytes(name == "stdin" ? "/dev/stdin" : name, limit: 16 << 20)
+  }
+
   /// Replaces what the file holds; makes it with mode 0666 before umask where there is none.
   static func write(_ text: String, to path: String) throws(SystemError) {
     // Sound: the string lives for the call.

@@ -10,6 +10,7 @@ struct Lexer {
   private var word = String.UnicodeScalarView()
   private var wordLine = 1
   private var wordStart = "".startIndex
+  private var wordEnd = "".startIndex
   /// Where the latest token ended, for `startsLine`.
   private var lastLine = 0
 
@@ -48,11 +49,12 @@ struct Lexer {
       case .text:
         if scalar == "\r" { continue }
         if scalar == "#" || isSpace(scalar) {
-          if !word.isEmpty { try endWord(isQuoted: false, at: index) }
+          if !word.isEmpty { try endWord(isQuoted: false) }
           if scalar == "#" { state = .comment }
         } else {
           if word.isEmpty { (wordLine, wordStart) = (line, index) }
           if word.isEmpty && scalar == "\"" { state = .quoted } else { word.append(scalar) }
+          wordEnd = scalars.index(after: index)
         }
       case .comment:
         if scalar == "\n" { state = .text }
@@ -60,7 +62,8 @@ struct Lexer {
         if scalar == "\\" {
           state = .escaped
         } else if scalar == "\"" {
-          try endWord(isQuoted: true, at: scalars.index(after: index))
+          wordEnd = scalars.index(after: index)
+          try endWord(isQuoted: true)
           state = .text
         } else {
           word.append(scalar)
@@ -75,10 +78,10 @@ struct Lexer {
     if state == .quoted || state == .escaped {
       throw .grammar("Unexpected EOF, expected '\"' to end the quote", at: SourceLocation(file: file, line: wordLine))
     }
-    if !word.isEmpty { try endWord(isQuoted: false, at: scalars.endIndex) }
+    if !word.isEmpty { try endWord(isQuoted: false) }
   }
 
-  private mutating func endWord(isQuoted: Bool, at end: String.Index) throws(CorefileError) {
+  private mutating func endWord(isQuoted: Bool) throws(CorefileError) {
     let location = SourceLocation(file: file, line: wordLine)
     try session.spend(tokens: 1, at: location)
     let raw = String(word)
@@ -88,7 +91,7 @@ struct Lexer {
     tokens.append(
       Token(
         text: text, kind: kind, startsLine: wordLine > lastLine, isQuoted: isQuoted, location: location,
-        range: wordStart..<end))
+        range: wordStart..<wordEnd))
     lastLine = line
   }
 }

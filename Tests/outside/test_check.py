@@ -112,7 +112,7 @@ class Check(InspectCase):
         self.assertIn("--bogus", self.inspect("check", "--bogus", code=2))
         self.assertIn("ringlet check", self.inspect("check", "--help"))
         self.assertIn("ringlet explain", self.inspect("explain", "--help"))
-        self.assertRegex(self.inspect("--help"), r"ringlet check FILE.*ringlet explain NAME")
+        self.assertRegex(self.inspect("--help"), r"(?s)ringlet check FILE.*ringlet explain NAME")
         # Only as the first word.
         self.assertIn("extra command line arguments: [check]", self.inspect("-localip", "127.0.0.1", "check", code=1))
 

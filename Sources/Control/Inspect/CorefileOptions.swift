@@ -80,7 +80,7 @@ struct CorefileOptions: ParsableArguments {
 
   private func contents(_ path: String) throws(Flags.Refusal) -> [UInt8] {
     do {
-      return try TextFile.bytes(path == "stdin" ? "/dev/stdin" : path, limit: 16 << 20)
+      return try TextFile.corefile(path)
     } catch {
       throw Flags.Refusal(message: "\(error)", status: 1)
     }
