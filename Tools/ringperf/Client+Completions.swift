@@ -8,7 +8,7 @@ struct Token {
     case none
     /// Index: the socket.
     case receive, connect, write
-    /// Index: the slot of a datagram that could not be sent.
+    /// Index: the send in the outbox that failed.
     case send
   }
 
@@ -49,9 +49,9 @@ extension Client {
       }
       if buffer >= 0 { unsafe curing_put_back(c, UInt32(buffer)) }
     case .send:
-      // A full socket takes the datagram later; any other failure shows as a lost query.
-      if result == -EAGAIN {
-        if slots[token.index].state == .outstanding { _ = sendDatagram(token.index, slots.socket(of: token.index)) }
+      // A full socket takes datagrams later; any other failure shows as lost queries.
+      if result == -EAGAIN || outbox.isSegmentRefused(token.index, -result) {
+        outbox.again(token.index, slots)
       } else {
         note(-result)
       }

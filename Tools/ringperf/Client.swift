@@ -7,8 +7,8 @@ import Wire
 /// Turns of one system call each: send what is due, submit and wait, take what came. A `curing` lives on the heap from
 /// `init` to `deinit`, and only the thread that made the client touches it, so every use of its pointer is sound.
 @safe struct Client: ~Copyable {
-  /// Submission entries; each has a place in the arena for the message it sends.
-  static let entries = 4096
+  /// Submission entries.
+  private static let entries: UInt32 = 4096
   private static let buffers: UInt32 = 1024
   /// An answer over UDP is at most what -e offers.
   private static let bufferSize: UInt32 = 4096
@@ -18,6 +18,8 @@ import Wire
   private static let nap: UInt64 = 50_000_000
   /// Queries between two looks at what came.
   private static let burst = 1024
+  /// Lookups in a row on one socket.
+  private static let turns = 16
 
   let thread: Int
   let plan: Plan
@@ -32,8 +34,7 @@ import Wire
   /// Connections with frames to write at the end of the turn, and those to be opened again.
   var gathering: [Int] = []
   var closed: [Int] = []
-  let arena = Region(size: Client.entries * 320)
-  var arenaNext = 0
+  var outbox: Outbox
   var slots: Slots
   var lookups = Lookups()
   var tally = Tally()
@@ -48,6 +49,7 @@ import Wire
   private var lookupsLeft: Int
   private var nextEntry: Int
   private var nextSocket = 0
+  private var turnsLeft = 0
   private var isBlocked = false
 
   /// Opens ring and sockets on the thread that will use them. Throws what the kernel refused.
@@ -63,7 +65,8 @@ import Wire
     nextEntry = thread % catalogue.count
     slots = Slots(sockets: sockets, perSocket: plan.slotsPerSocket(sockets), random: &random)
     unsafe c = curing_new()
-    let result = unsafe curing_open(c, UInt32(Self.entries), Self.buffers, Self.bufferSize)
+    outbox = unsafe Outbox(c)
+    let result = unsafe curing_open(c, Self.entries, Self.buffers, Self.bufferSize)
     guard result == 0 else {
       throw LoadError(
         "io_uring_setup: \(reason(-result)); expected a kernel of 6.1 or later that allows it (sysctl kernel.io_uring_disabled, seccomp)"
@@ -104,7 +107,9 @@ import Wire
         return
       }
       if !isSending, slots.outstanding == 0 { return }
+      turnsLeft = 0
       flush()
+      outbox.endTurn()
       wait(until: wakeTime(schedule, isSending: isSending, deadline: deadline), now: now)
       now = curing_boottime()
       for index in 0..<seen { complete(index, now) }
@@ -174,18 +179,22 @@ import Wire
     return entry
   }
 
+  /// The next socket in turn that can take a lookup. One that asks a single question at a time keeps its turn for a few,
+  /// so that they leave together.
   @inline(__always) private mutating func freeSocket() -> Int? {
+    turnsLeft &-= 1
+    if turnsLeft > 0, canSend(nextSocket) { return nextSocket }
     for _ in 0..<sockets {
-      let socket = nextSocket
-      nextSocket = socket &+ 1 == sockets ? 0 : socket &+ 1
-      if canSend(socket) { return socket }
+      nextSocket = nextSocket &+ 1 == sockets ? 0 : nextSocket &+ 1
+      turnsLeft = catalogue.typesPerLookup > 1 ? 1 : Self.turns
+      if canSend(nextSocket) { return nextSocket }
     }
     return nil
   }
 
   @inline(__always) private func canSend(_ socket: Int) -> Bool {
     guard slots.free(socket) >= catalogue.typesPerLookup else { return false }
-    return plan.transport == .udp || streams[socket].state == .open && streams[socket].hasRoom
+    return plan.transport == .udp && outbox.hasRoom || plan.transport == .tcp && streams[socket].state == .open && streams[socket].hasRoom
   }
 
   @inline(__always)
@@ -200,12 +209,9 @@ import Wire
     tally.requestBytes &+= length
   }
 
-  @inline(__always) mutating func sendDatagram(_ index: Int, _ socket: Int) -> Int {
-    let out = arena.bytes.slice(arenaNext &* 320, 320)
-    arenaNext = (arenaNext &+ 1) & (Self.entries &- 1)
-    let length = catalogue.write(slots[index].question, id: slots[index].id, to: out)
-    unsafe curing_send_connected(
-      c, Int32(truncatingIfNeeded: socket), out.address, length, Token(.send, index, generation: 0).raw)
+  @inline(__always) private mutating func sendDatagram(_ index: Int, _ socket: Int) -> Int {
+    let length = catalogue.write(slots[index].question, id: slots[index].id, to: outbox.room)
+    outbox.append(length, to: socket)
     return length
   }
 
