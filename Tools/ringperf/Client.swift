@@ -98,6 +98,7 @@ import Wire
         if schedule.isOver(now, deadline) || lookupsLeft == 0 && lookups.isEmpty {
           isSending = false
           tally.end = max(tally.end, min(now, deadline))
+          if now > deadline { tally.overrun = now - deadline }
         }
       }
       control.publish(tally, of: thread)
@@ -221,6 +222,7 @@ import Wire
     var wake = slots.oldest >= 0 ? slots[slots.oldest].since + plan.timeout : UInt64.max
     guard isSending else { return wake }
     wake = min(wake, deadline)
+    guard lookupsLeft > 0 || lookups.dueCount > 0 else { return wake }
     if let next = schedule.next(sent: tally.sent, out: slots.outstanding, catalogue.typesPerLookup) {
       wake = min(wake, next)
     }
