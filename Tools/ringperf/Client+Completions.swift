@@ -40,6 +40,9 @@ extension Client {
           let base = unsafe curing_at(c, UInt32(buffer))
           // The kernel filled `result` bytes of the buffer, which stays until it is put back.
           receive(unsafe Bytes(base: base, count: Int(result)), on: token.index, now)
+        } else if result == 0 {
+          // An empty datagram takes no buffer.
+          receive(outbox.room.slice(0, 0), on: token.index, now)
         } else if result < 0, result != -ENOBUFS {
           note(-result)
         }
