@@ -123,7 +123,9 @@ import Wire
     isBlocked = false
     var asked = 0
     let step = catalogue.typesPerLookup
-    while asked < Self.burst, let since = schedule.due(now, deadline, sent: tally.sent, out: slots.outstanding, step) {
+    while asked < Self.burst,
+      let since = schedule.due(now, deadline, sent: tally.sent, out: slots.outstanding, step)
+    {
       guard ask(since) else {
         isBlocked = lookupsLeft > 0 || lookups.dueCount > 0
         return
@@ -195,7 +197,8 @@ import Wire
 
   @inline(__always) private func canSend(_ socket: Int) -> Bool {
     guard slots.free(socket) >= catalogue.typesPerLookup else { return false }
-    return plan.transport == .udp && outbox.hasRoom || plan.transport == .tcp && streams[socket].state == .open && streams[socket].hasRoom
+    return plan.transport == .udp && outbox.hasRoom
+      || plan.transport == .tcp && streams[socket].state == .open && streams[socket].hasRoom
   }
 
   @inline(__always)
@@ -236,72 +239,5 @@ import Wire
     seen =
       left < Int64(Self.spin)
       ? unsafe curing_poll(c, seen) : unsafe curing_turn(c, seen, left - Int64(Self.spin) / 2)
-  }
-
-  private mutating func expire(_ now: UInt64) {
-    while case let index = slots.oldest, index >= 0, slots[index].since + plan.timeout <= now {
-      let slot = slots[index]
-      slots.settle(index, as: .expired)
-      tally.lost += 1
-      if plan.isVerbose { print("> T \(catalogue.text(slot.question))") }
-      if slot.lookup >= 0 {
-        lookups[Int(slot.lookup)].isLost = true
-        advance(Int(slot.lookup))
-      }
-    }
-  }
-
-  // MARK: Answers
-
-  /// What a message on `socket` means.
-  @inline(__always) mutating func receive(_ message: Bytes, on socket: Int, _ now: UInt64) {
-    if plan.expectations != nil { tally.checked += 1 }
-    guard message.count >= Header.length else { return wrong(.malformed) }
-    guard let index = slots.find(socket, id: message.id) else { return wrong(.unknownID) }
-    let slot = slots[index]
-    guard slot.state == .outstanding else {
-      slots[index].state = .free
-      tally.late += 1
-      return
-    }
-    if let expectations = plan.expectations {
-      guard message.flags & Header.qr != 0 else { return wrong(.notAResponse) }
-      guard catalogue.isQuestion(slot.question, of: message) else { return wrong(.otherQuestion) }
-      if let wrongness = expectations.check(message, slot.question, of: catalogue) {
-        wrong(wrongness)
-        if wrongness == .malformed { return }
-      }
-    }
-    slots.settle(index, as: .free)
-    let rcode = Int(message.flags & Header.rcodeMask)
-    let latency = now &- min(slot.since, now)
-    tally.answered(after: latency, rcode: rcode, bytes: message.count)
-    tally.end = now
-    if plan.isVerbose { report(slot.question, rcode, latency) }
-    if slot.lookup >= 0 {
-      if rcode == 0, message.answerCount > 0 { lookups[Int(slot.lookup)].isPositive = true }
-      advance(Int(slot.lookup))
-    }
-  }
-
-  /// dnsperf's line for -v.
-  private func report(_ question: Question, _ rcode: Int, _ latency: UInt64) {
-    print("> \(rcodeName(rcode)) \(catalogue.text(question)) \(seconds(latency))")
-  }
-
-  private mutating func wrong(_ kind: Wrongness) { tally.wrong[kind.rawValue] += 1 }
-
-  /// A question of a lookup's step is settled: after the last one the lookup ends, or its next step is due.
-  private mutating func advance(_ index: Int) {
-    var lookup = lookups[index]
-    lookup.left -= 1
-    let isLast = lookup.step + 1 == UInt8(catalogue.steps(Int(lookup.entry)))
-    if lookup.left == 0, lookup.isPositive || lookup.isLost || isLast {
-      lookups.end(index)
-      return
-    }
-    if lookup.left == 0 { lookup.step += 1 }
-    lookups[index] = lookup
-    if lookup.left == 0 { lookups.pushDue(index) }
   }
 }
