@@ -8,7 +8,7 @@ struct Token {
     case none
     /// Index: the socket.
     case receive, connect, write
-    /// Index: the slot of a datagram that could not be sent.
+    /// Index: the send in the outbox that failed.
     case send
   }
 
@@ -40,6 +40,9 @@ extension Client {
           let base = unsafe curing_at(c, UInt32(buffer))
           // The kernel filled `result` bytes of the buffer, which stays until it is put back.
           receive(unsafe Bytes(base: base, count: Int(result)), on: token.index, now)
+        } else if result == 0 {
+          // An empty datagram takes no buffer.
+          receive(outbox.room.slice(0, 0), on: token.index, now)
         } else if result < 0, result != -ENOBUFS {
           note(-result)
         }
@@ -49,9 +52,9 @@ extension Client {
       }
       if buffer >= 0 { unsafe curing_put_back(c, UInt32(buffer)) }
     case .send:
-      // A full socket takes the datagram later; any other failure shows as a lost query.
-      if result == -EAGAIN {
-        if slots[token.index].state == .outstanding { _ = sendDatagram(token.index, slots.socket(of: token.index)) }
+      // A full socket takes datagrams later; any other failure shows as lost queries.
+      if result == -EAGAIN || outbox.isSegmentRefused(token.index, -result) {
+        outbox.again(token.index, slots)
       } else {
         note(-result)
       }

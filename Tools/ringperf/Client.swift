@@ -7,8 +7,8 @@ import Wire
 /// Turns of one system call each: send what is due, submit and wait, take what came. A `curing` lives on the heap from
 /// `init` to `deinit`, and only the thread that made the client touches it, so every use of its pointer is sound.
 @safe struct Client: ~Copyable {
-  /// Submission entries; each has a place in the arena for the message it sends.
-  static let entries = 4096
+  /// Submission entries.
+  private static let entries: UInt32 = 4096
   private static let buffers: UInt32 = 1024
   /// An answer over UDP is at most what -e offers.
   private static let bufferSize: UInt32 = 4096
@@ -18,6 +18,8 @@ import Wire
   private static let nap: UInt64 = 50_000_000
   /// Queries between two looks at what came.
   private static let burst = 1024
+  /// Lookups in a row on one socket.
+  private static let turns = 16
 
   let thread: Int
   let plan: Plan
@@ -32,8 +34,7 @@ import Wire
   /// Connections with frames to write at the end of the turn, and those to be opened again.
   var gathering: [Int] = []
   var closed: [Int] = []
-  let arena = Region(size: Client.entries * 320)
-  var arenaNext = 0
+  var outbox: Outbox
   var slots: Slots
   var lookups = Lookups()
   var tally = Tally()
@@ -48,6 +49,7 @@ import Wire
   private var lookupsLeft: Int
   private var nextEntry: Int
   private var nextSocket = 0
+  private var turnsLeft = 0
   private var isBlocked = false
 
   /// Opens ring and sockets on the thread that will use them. Throws what the kernel refused.
@@ -63,7 +65,8 @@ import Wire
     nextEntry = thread % catalogue.count
     slots = Slots(sockets: sockets, perSocket: plan.slotsPerSocket(sockets), random: &random)
     unsafe c = curing_new()
-    let result = unsafe curing_open(c, UInt32(Self.entries), Self.buffers, Self.bufferSize)
+    outbox = unsafe Outbox(c)
+    let result = unsafe curing_open(c, Self.entries, Self.buffers, Self.bufferSize)
     guard result == 0 else {
       throw LoadError(
         "io_uring_setup: \(reason(-result)); expected a kernel of 6.1 or later that allows it (sysctl kernel.io_uring_disabled, seccomp)"
@@ -95,6 +98,7 @@ import Wire
         if schedule.isOver(now, deadline) || lookupsLeft == 0 && lookups.isEmpty {
           isSending = false
           tally.end = max(tally.end, min(now, deadline))
+          if now > deadline { tally.overrun = now - deadline }
         }
       }
       control.publish(tally, of: thread)
@@ -104,7 +108,9 @@ import Wire
         return
       }
       if !isSending, slots.outstanding == 0 { return }
+      turnsLeft = 0
       flush()
+      outbox.endTurn()
       wait(until: wakeTime(schedule, isSending: isSending, deadline: deadline), now: now)
       now = curing_boottime()
       for index in 0..<seen { complete(index, now) }
@@ -117,7 +123,9 @@ import Wire
     isBlocked = false
     var asked = 0
     let step = catalogue.typesPerLookup
-    while asked < Self.burst, let since = schedule.due(now, deadline, sent: tally.sent, out: slots.outstanding, step) {
+    while asked < Self.burst,
+      let since = schedule.due(now, deadline, sent: tally.sent, out: slots.outstanding, step)
+    {
       guard ask(since) else {
         isBlocked = lookupsLeft > 0 || lookups.dueCount > 0
         return
@@ -174,18 +182,23 @@ import Wire
     return entry
   }
 
+  /// The next socket in turn that can take a lookup. One that asks a single question at a time keeps its turn for a few,
+  /// so that they leave together.
   @inline(__always) private mutating func freeSocket() -> Int? {
+    turnsLeft &-= 1
+    if turnsLeft > 0, canSend(nextSocket) { return nextSocket }
     for _ in 0..<sockets {
-      let socket = nextSocket
-      nextSocket = socket &+ 1 == sockets ? 0 : socket &+ 1
-      if canSend(socket) { return socket }
+      nextSocket = nextSocket &+ 1 == sockets ? 0 : nextSocket &+ 1
+      turnsLeft = catalogue.typesPerLookup > 1 ? 1 : Self.turns
+      if canSend(nextSocket) { return nextSocket }
     }
     return nil
   }
 
   @inline(__always) private func canSend(_ socket: Int) -> Bool {
     guard slots.free(socket) >= catalogue.typesPerLookup else { return false }
-    return plan.transport == .udp || streams[socket].state == .open && streams[socket].hasRoom
+    return plan.transport == .udp && outbox.hasRoom
+      || plan.transport == .tcp && streams[socket].state == .open && streams[socket].hasRoom
   }
 
   @inline(__always)
@@ -200,12 +213,9 @@ import Wire
     tally.requestBytes &+= length
   }
 
-  @inline(__always) mutating func sendDatagram(_ index: Int, _ socket: Int) -> Int {
-    let out = arena.bytes.slice(arenaNext &* 320, 320)
-    arenaNext = (arenaNext &+ 1) & (Self.entries &- 1)
-    let length = catalogue.write(slots[index].question, id: slots[index].id, to: out)
-    unsafe curing_send_connected(
-      c, Int32(truncatingIfNeeded: socket), out.address, length, Token(.send, index, generation: 0).raw)
+  @inline(__always) private mutating func sendDatagram(_ index: Int, _ socket: Int) -> Int {
+    let length = catalogue.write(slots[index].question, id: slots[index].id, to: outbox.room)
+    outbox.append(length, to: socket)
     return length
   }
 
@@ -215,6 +225,7 @@ import Wire
     var wake = slots.oldest >= 0 ? slots[slots.oldest].since + plan.timeout : UInt64.max
     guard isSending else { return wake }
     wake = min(wake, deadline)
+    guard lookupsLeft > 0 || lookups.dueCount > 0 else { return wake }
     if let next = schedule.next(sent: tally.sent, out: slots.outstanding, catalogue.typesPerLookup) {
       wake = min(wake, next)
     }
@@ -228,72 +239,5 @@ import Wire
     seen =
       left < Int64(Self.spin)
       ? unsafe curing_poll(c, seen) : unsafe curing_turn(c, seen, left - Int64(Self.spin) / 2)
-  }
-
-  private mutating func expire(_ now: UInt64) {
-    while case let index = slots.oldest, index >= 0, slots[index].since + plan.timeout <= now {
-      let slot = slots[index]
-      slots.settle(index, as: .expired)
-      tally.lost += 1
-      if plan.isVerbose { print("> T \(catalogue.text(slot.question))") }
-      if slot.lookup >= 0 {
-        lookups[Int(slot.lookup)].isLost = true
-        advance(Int(slot.lookup))
-      }
-    }
-  }
-
-  // MARK: Answers
-
-  /// What a message on `socket` means.
-  @inline(__always) mutating func receive(_ message: Bytes, on socket: Int, _ now: UInt64) {
-    if plan.expectations != nil { tally.checked += 1 }
-    guard message.count >= Header.length else { return wrong(.malformed) }
-    guard let index = slots.find(socket, id: message.id) else { return wrong(.unknownID) }
-    let slot = slots[index]
-    guard slot.state == .outstanding else {
-      slots[index].state = .free
-      tally.late += 1
-      return
-    }
-    if let expectations = plan.expectations {
-      guard message.flags & Header.qr != 0 else { return wrong(.notAResponse) }
-      guard catalogue.isQuestion(slot.question, of: message) else { return wrong(.otherQuestion) }
-      if let wrongness = expectations.check(message, slot.question, of: catalogue) {
-        wrong(wrongness)
-        if wrongness == .malformed { return }
-      }
-    }
-    slots.settle(index, as: .free)
-    let rcode = Int(message.flags & Header.rcodeMask)
-    let latency = now &- min(slot.since, now)
-    tally.answered(after: latency, rcode: rcode, bytes: message.count)
-    tally.end = now
-    if plan.isVerbose { report(slot.question, rcode, latency) }
-    if slot.lookup >= 0 {
-      if rcode == 0, message.answerCount > 0 { lookups[Int(slot.lookup)].isPositive = true }
-      advance(Int(slot.lookup))
-    }
-  }
-
-  /// dnsperf's line for -v.
-  private func report(_ question: Question, _ rcode: Int, _ latency: UInt64) {
-    print("> \(rcodeName(rcode)) \(catalogue.text(question)) \(seconds(latency))")
-  }
-
-  private mutating func wrong(_ kind: Wrongness) { tally.wrong[kind.rawValue] += 1 }
-
-  /// A question of a lookup's step is settled: after the last one the lookup ends, or its next step is due.
-  private mutating func advance(_ index: Int) {
-    var lookup = lookups[index]
-    lookup.left -= 1
-    let isLast = lookup.step + 1 == UInt8(catalogue.steps(Int(lookup.entry)))
-    if lookup.left == 0, lookup.isPositive || lookup.isLost || isLast {
-      lookups.end(index)
-      return
-    }
-    if lookup.left == 0 { lookup.step += 1 }
-    lookups[index] = lookup
-    if lookup.left == 0 { lookups.pushDue(index) }
   }
 }

@@ -36,7 +36,8 @@ struct BasicOptions: ParsableArguments {
 
   @Option(
     name: flag("l", "limit"),
-    help: .init("Send for this many seconds. (default: without -n, 10 unless there is a file to go through)", valueName: "s"))
+    help: .init(
+      "Send for this many seconds. (default: without -n, 10 unless there is a file to go through)", valueName: "s"))
   var limit: Double?
 
   @Option(name: flag("c", "clients"), help: .init("Sockets to send from.", valueName: "count"))
@@ -95,7 +96,8 @@ struct LoadOptions: ParsableArguments {
   var search = false
 
   @Option(
-    help: .init("Draw names by popularity: the n-th of the file with weight n^-s, not one after the other.", valueName: "s"))
+    help: .init(
+      "Draw names by popularity: the n-th of the file with weight n^-s, not one after the other.", valueName: "s"))
   var zipf: Double?
 
   @Option(help: .init("The same seed gives the same names, instants and ids.", valueName: "number"))
@@ -121,6 +123,7 @@ struct ReportOptions: ParsableArguments {
 
   @Option(
     defaultAsFlag: "-",
-    help: .init("Report as JSON into this file; without one, on standard output in place of the text.", valueName: "file"))
+    help: .init(
+      "Report as JSON into this file; without one, on standard output in place of the text.", valueName: "file"))
   var json: String?
 }

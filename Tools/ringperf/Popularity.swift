@@ -36,7 +36,7 @@ final class Popularity: Sendable {
 
   @inline(__always) func draw(_ random: inout RandomSource) -> Int {
     let word = random.next()
-    let index = Int((word >> 32) &* UInt64(count) >> 32)
+    let index = Int(((word >> 32) &* UInt64(count)) >> 32)
     let entry = table.bytes.word(index &* 8)
     return word & 0xFFFF_FFFF <= entry >> 32 ? index : Int(entry & 0xFFFF_FFFF)
   }

@@ -72,8 +72,8 @@ struct Report {
     if unknown > 0, plan.expectations == nil {
       warnings.append("[Warning] \(unknown) answers with an id that no query had")
     }
-    if case .open(let rate, _) = plan.pace, tally.seconds > 0, Double(tally.sent) < 0.98 * rate * tally.seconds {
-      warnings.append("[Warning] sent fewer than asked for: this program had no more CPU, sockets or ids (see -T, -c)")
+    if case .open = plan.pace, !tally.keptUp {
+      warnings.append("[Warning] queries left late: this program had no more CPU, sockets or ids (see -T, -c)")
     }
     if tally.completed == 0, tally.sent > 0 {
       warnings.append(

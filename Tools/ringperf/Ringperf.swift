@@ -28,7 +28,8 @@ struct Ringperf: ParsableCommand {
     try require(0.1...3600 ~= report.sweepSeconds, "--sweep-seconds takes 0.1 to 3600 seconds.")
     try require(load.pods == nil || basic.clients == 1, "--pods counts the sockets; -c does not go with it.")
     try require(load.rate == nil || basic.maxRate == nil, "-Q limits a closed loop; --rate is an open one.")
-    try require(!report.sweep || load.rate == nil && basic.maxRate == nil, "--sweep finds the rate; drop --rate and -Q.")
+    try require(
+      !report.sweep || load.rate == nil && basic.maxRate == nil, "--sweep finds the rate; drop --rate and -Q.")
     try require(
       !report.sweep || basic.limit == nil && basic.runs == nil,
       "--sweep takes the length of its steps from --sweep-seconds; drop -l and -n.")
@@ -146,6 +147,7 @@ struct Ringperf: ParsableCommand {
     limit.rlim_cur = UInt(wanted)
     limit.rlim_max = max(hard, UInt(wanted))
     guard unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) != 0 else { return }
-    throw LoadError("\(wanted) descriptors are needed and \(hard) are allowed; raise the limit with: ulimit -Hn \(wanted)")
+    throw LoadError(
+      "\(wanted) descriptors are needed and \(hard) are allowed; raise the limit with: ulimit -Hn \(wanted)")
   }
 }

@@ -27,7 +27,7 @@ struct Schedule {
   @inline(__always) func due(_ now: UInt64, _ deadline: UInt64, sent: Int, out: Int, _ step: Int) -> UInt64? {
     if let arrivals {
       let instant = start + arrivals.next
-      return instant <= min(now, deadline) ? instant : nil
+      return instant <= now && instant < deadline ? instant : nil
     }
     guard out &+ step <= outstanding, now < deadline, gap == 0 || allowed(sent) <= now else { return nil }
     return now
@@ -37,7 +37,7 @@ struct Schedule {
 
   /// Whether nothing is to leave any more.
   func isOver(_ now: UInt64, _ deadline: UInt64) -> Bool {
-    if let arrivals { return start + arrivals.next > deadline }
+    if let arrivals { return start + arrivals.next >= deadline }
     return now >= deadline
   }
 

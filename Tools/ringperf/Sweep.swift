@@ -8,9 +8,7 @@ struct Sweep {
 
     /// Answered, and sent: a rate that this program could not send says nothing about the server.
     var isGood: Bool {
-      let tally = outcome.tally
-      return tally.completed > 0 && tally.unanswered < Sweep.tolerated
-        && Double(tally.sent) >= 0.98 * rate * tally.seconds
+      outcome.tally.completed > 0 && outcome.tally.unanswered < Sweep.tolerated && outcome.tally.keptUp
     }
   }
 
@@ -58,7 +56,8 @@ struct Sweep {
     let widths = head.indices.map { column in ([head] + rows).map { $0[column].count }.max() ?? 0 }
     return ([head] + rows).map { row in
       let cells = zip(row, widths).map { String(repeating: " ", count: $1 - $0.count) + $0 }
-      return "  " + cells.joined(separator: "  ")
+      let line = "  " + cells.joined(separator: "  ")
+      return String(line.prefix(through: line.lastIndex { $0 != " " } ?? line.startIndex))
     }
   }
 }

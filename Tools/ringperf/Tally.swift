@@ -27,6 +27,8 @@ struct Tally {
   /// Nanoseconds: the first instant, and the end of sending or the last answer.
   var start = UInt64.max
   var end: UInt64 = 0
+  /// Nanoseconds by which sending ended after its time: an open loop that could not keep to its instants.
+  var overrun: UInt64 = 0
 
   /// An hour: -t takes no more.
   static let longest: UInt64 = 3_600_000_000_000
@@ -61,10 +63,13 @@ struct Tally {
     for kind in wrong.indices { wrong[kind] += other.wrong[kind] }
     start = min(start, other.start)
     end = max(end, other.end)
+    overrun = max(overrun, other.overrun)
   }
 
   var seconds: Double { end > start ? Double(end - start) / 1e9 : 0 }
   var rate: Double { seconds > 0 ? Double(completed) / seconds : 0 }
+  /// Whether queries left when they should have, within a fiftieth of the run.
+  var keptUp: Bool { Double(overrun) / 1e9 < max(0.01, seconds / 50) }
   var meanLatency: Double { completed > 0 ? latencySum / Double(completed) : 0 }
 
   /// Nanoseconds; of the sample, as dnsperf's.

@@ -363,11 +363,29 @@ static inline void curing_receive_connected(struct curing *c, int socket, int is
   io_uring_sqe_set_data64(s, token);
 }
 
-/* Sends a datagram on a connected, registered socket while the entry is submitted, so that its bytes are free after it.
-   Only failures complete; -EAGAIN: the socket is full. */
-static inline void curing_send_connected(struct curing *c, int socket, const void *from, size_t length, uint64_t token) {
+/* What a send of several datagrams needs to stand somewhere while it is submitted. */
+struct curing_batch {
+  struct msghdr message;
+  struct iovec vector;
+  unsigned char control[CMSG_SPACE(sizeof(uint16_t))];
+};
+
+/* Sends `length` bytes on a connected, registered socket while the entry is submitted, so that they are free after it: as
+   datagrams of `segment` bytes, the last one maybe shorter (UDP_SEGMENT, udp(7)). Only failures complete; -EAGAIN: the
+   socket is full. */
+static inline void curing_send_segments(struct curing *c, int socket, struct curing_batch *b, const void *from, size_t length,
+                                        uint16_t segment, uint64_t token) {
   struct io_uring_sqe *s = curing_sqe(c);
-  io_uring_prep_send(s, socket, from, length, MSG_DONTWAIT);
+  if (length == segment) {
+    io_uring_prep_send(s, socket, from, length, MSG_DONTWAIT);
+  } else {
+    struct cmsghdr h = {.cmsg_len = CMSG_LEN(sizeof segment), .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT};
+    memcpy(b->control, &h, sizeof h);
+    memcpy(b->control + sizeof h, &segment, sizeof segment);
+    b->vector = (struct iovec){(void *)from, length};
+    b->message = (struct msghdr){.msg_iov = &b->vector, .msg_iovlen = 1, .msg_control = b->control, .msg_controllen = sizeof b->control};
+    io_uring_prep_sendmsg(s, socket, &b->message, MSG_DONTWAIT);
+  }
   s->flags |= IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
   io_uring_sqe_set_data64(s, token);
 }
