@@ -14,6 +14,12 @@ import Wire
   private static let bufferSize: UInt32 = 4096
   /// An open loop sleeps until this many nanoseconds before an instant, as timers fire up to 50 µs late, then polls.
   private static let spin: UInt64 = 80_000
+  /// A closed loop with this many queries out waits for an eighth of the answers, or 50 µs, so that the next queries leave
+  /// together. One core then spends 2.6 µs on a query to the do-nothing responder in place of 3.5, and asks a tenth more
+  /// (medians of four runs of a second, taken in turn).
+  private static let many = 32
+  private static let gatherShare = 8
+  private static let gatherTime: UInt64 = 50_000
   /// The longest sleep: how soon an order to stop is seen.
   private static let nap: UInt64 = 50_000_000
   /// Queries between two looks at what came.
@@ -236,6 +242,10 @@ import Wire
     // A blocked socket is free again after an answer, or soon.
     let wake = isBlocked ? max(wake, now + 1_000_000) : wake
     let left = Int64(clamping: min(wake, now + Self.nap)) - Int64(clamping: now)
+    if plan.isClosed, slots.outstanding >= Self.many, left > Int64(Self.gatherTime) {
+      seen = unsafe curing_gather(c, seen, UInt32(slots.outstanding / Self.gatherShare), Int64(Self.gatherTime))
+      if seen > 0 { return }
+    }
     seen =
       left < Int64(Self.spin)
       ? unsafe curing_poll(c, seen) : unsafe curing_turn(c, seen, left - Int64(Self.spin) / 2)

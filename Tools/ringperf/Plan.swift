@@ -41,6 +41,8 @@ struct Plan: Sendable {
 }
 
 extension Plan {
+  var isClosed: Bool { if case .closed = pace { true } else { false } }
+
   /// Ids kept ready per socket of a thread with `count` of them: twice what it needs on average, and a power of two.
   func slotsPerSocket(_ count: Int) -> Int {
     let out =

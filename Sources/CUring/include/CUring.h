@@ -390,6 +390,16 @@ static inline void curing_send_segments(struct curing *c, int socket, struct cur
   io_uring_sqe_set_data64(s, token);
 }
 
+/* As curing_turn, for `wanted` completions, or as many as come within the timeout. */
+static inline unsigned curing_gather(struct curing *c, unsigned seen, unsigned wanted, int64_t timeout_ns) {
+  io_uring_cq_advance(&c->ring, seen);
+  if (c->adding) io_uring_buf_ring_advance(c->returned, c->adding), c->adding = 0;
+  struct __kernel_timespec t = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+  struct io_uring_cqe *first;
+  io_uring_submit_and_wait_timeout(&c->ring, &first, wanted, &t, 0);
+  return io_uring_cq_ready(&c->ring);
+}
+
 /* Submits without waiting, and returns how many completions there are. `seen` are those of the last turn. */
 static inline unsigned curing_poll(struct curing *c, unsigned seen) {
   io_uring_cq_advance(&c->ring, seen);
