@@ -23,6 +23,7 @@ let package = Package(
     .executable(name: "ringperf", targets: ["ringperf"]),
     .executable(name: "standin", targets: ["standin"]),
     .executable(name: "Benchmarks", targets: ["Benchmarks"]),
+    .executable(name: "floor", targets: ["floor"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -50,11 +51,14 @@ let package = Package(
     .target(name: "Engine", dependencies: ["Memory", "Wire", "Cache", "Upstream"], swiftSettings: hot),
     .target(name: "Uring", dependencies: ["Memory", "Upstream", "Engine", "CUring"], swiftSettings: hot),
     .target(name: "Corefile", swiftSettings: strict),
+    .systemLibrary(name: "CNetlink"),
+    .target(name: "Network", dependencies: ["CNetlink", "Corefile"], swiftSettings: strict),
+    .target(name: "Chain", dependencies: ["Corefile", "Engine", "Memory", "Wire"], swiftSettings: strict),
     .target(name: "Template", dependencies: ["Corefile"], swiftSettings: strict),
     .target(
       name: "Control",
       dependencies: [
-        "Cache", "Corefile", "Engine", "Memory", "Template", "Uring", "Wire",
+        "Cache", "Chain", "Corefile", "Engine", "Memory", "Network", "Template", "Uring", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -67,7 +71,7 @@ let package = Package(
     .executableTarget(
       name: "ringperf",
       dependencies: [
-        "CUring", "Memory", "Wire",
+        "Corefile", "CUring", "Memory", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], path: "Tools/ringperf", swiftSettings: hot),
@@ -75,6 +79,9 @@ let package = Package(
       name: "Benchmarks",
       dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Benchmarks/Launcher", swiftSettings: strict),
+    .executableTarget(
+      name: "floor", dependencies: ["Engine", "Memory", "Uring", "CUring"], path: "Benchmarks/Floor", swiftSettings: hot
+    ),
     .executableTarget(
       name: "Microbenchmarks",
       dependencies: [
@@ -89,7 +96,9 @@ let package = Package(
     .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
     .testTarget(
       name: "EngineTests", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], swiftSettings: strict),
+    .testTarget(name: "ChainTests", dependencies: ["Chain", "Corefile", "Engine", "Memory"], swiftSettings: strict),
     .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
+    .testTarget(name: "NetworkTests", dependencies: ["Network", "Corefile"], swiftSettings: strict),
     .testTarget(name: "TemplateTests", dependencies: ["Template", "Corefile"], swiftSettings: strict),
     .executableTarget(
       name: "ControlProbe", dependencies: ["Control"], path: "Tests/ControlProbe", swiftSettings: strict),

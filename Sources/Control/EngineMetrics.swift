@@ -1,4 +1,5 @@
 import Cache
+import Chain
 import Engine
 
 /// What the shards have counted, under CoreDNS's names (spec a.10). Counters of all shards are added up; a labelled
@@ -28,6 +29,7 @@ public struct EngineMetrics: Sendable {
     }
     addCaches(to: &out)
     addUpstreams(to: &out)
+    addChains(to: &out)
     addShards(to: &out)
   }
 
@@ -94,7 +96,9 @@ public struct EngineMetrics: Sendable {
   private func pluginLabel(_ zone: Int) -> String {
     guard zone < settings.zones.count else { return "" }
     let chain = settings.chains[settings.zones[zone].chain]
-    return chain.cache != nil ? "cache" : chain.forwards.isEmpty ? "" : "forward"
+    if chain.front?.order != nil { return "loadbalance" }
+    if chain.cache != nil { return "cache" }
+    return (chain.resolver as? ChainResolver)?.writer ?? (chain.forwards.isEmpty ? "" : "forward")
   }
 
   private func addSizes(_ block: Block, _ server: String, _ zone: String, to out: inout Exposition) {

@@ -19,6 +19,8 @@ public final class EventLog: Sendable {
   private let rules: [[Rule]]
   private let output: LogWriter
   private let errors: Logger
+  /// By chain.
+  private let consolidations: [[ErrorsDirective.Consolidation]]
   /// For shards, when they have pushed events.
   let signal = EventSignal()
 
@@ -27,25 +29,30 @@ public final class EventLog: Sendable {
     rules = configuration.blocks.map { $0.log.map { Rule(directive: $0, line: QueryLog($0.format)) } }
     output = log.output
     errors = log.logger("plugin/errors")
+    consolidations = configuration.blocks.map { $0.errors?.consolidations ?? [] }
   }
 
   public func start() {
     ControlThread.start { [self] in
+      var consolidated = consolidations.map { $0.map { ConsolidatedErrors($0) } }
       while true {
-        signal.wait()
-        drain()
+        signal.wait(milliseconds: consolidated.joined().compactMap(\.millisecondsLeft).min())
+        drain(&consolidated)
+        for chain in consolidated.indices {
+          for one in consolidated[chain].indices { consolidated[chain][one].tellIfDue(errors) }
+        }
       }
     }
   }
 
-  private func drain() {
+  private func drain(_ consolidated: inout [[ConsolidatedErrors]]) {
     for shard in 0..<fabric.shards {
       let queue = fabric.eventQueue(shard)
       while let message = queue.front() {
         let (event, name) = Event.read(message)
         switch event.kind {
         case .query: write(query: event, name)
-        case .failure: write(failure: event, name)
+        case .failure: write(failure: event, name, &consolidated)
         }
         queue.pop(message)
       }
@@ -60,7 +67,9 @@ public final class EventLog: Sendable {
       rule.directive.classes.contains(.all) || rule.directive.classes.contains(Self.logClass(event))
     else { return }
     var fields = QueryLog.Fields()
-    (fields.remote, fields.port) = ("\(event.origin.peer.host)", event.origin.peer.port)
+    (fields.remote, fields.port) = ("\(IPAddress(bytes: event.origin.peer.host))", event.origin.peer.port)
+    let listener = fabric.settings.listeners[event.origin.listener]
+    if !listener.isWildcard { fields.local = "\(IPAddress(bytes: Peer(octets: listener.address).host))" }
     fields.id = event.id
     fields.opcode = UInt8(event.queryFlags >> 11 & 0xF)
     fields.type = RecordType(value: event.type).name
@@ -86,34 +95,28 @@ public final class EventLog: Sendable {
     }
   }
 
-  private func write(failure event: Event, _ name: Bytes) {
+  private func write(failure event: Event, _ name: Bytes, _ consolidated: inout [[ConsolidatedErrors]]) {
     let cause =
       switch event.cause {
-      case .upstreamTimeout: "no answer from any upstream in time"
+      case .upstreamTimeout: "no answer from any upstream in time: i/o timeout"
       case .upstreamUnusable: "every connection to the upstreams failed"
       case .tooManyQuestions: "too many questions are pending"
       case .tooManyConcurrent: "concurrent queries exceeded maximum"
       case .noForward: "no next plugin found"
       case .malformedAnswer: "the upstream's answer is malformed"
-      case .none: "the upstream answered with an error alone"
+      case .malformedTemplate: "template: a record that was filled in is malformed"
+      case .none, .resolver: "the upstream answered with an error alone"
       }
+    let chain = fabric.settings.zones[event.zone].chain
+    if let first = consolidated[chain].firstIndex(where: { $0.matches(cause) }) {
+      return consolidated[chain][first].count()
+    }
     errors.error("\(event.rcode) \(ZoneName(name)) \(RecordType(value: event.type).name): \(cause)")
   }
 }
 
 extension ZoneName {
   fileprivate init(_ name: Bytes) { self.init(wire: (0..<name.count).map { name[$0] }) }
-}
-
-extension Peer {
-  /// Its address, an IPv4 address in an IPv6 socket as such.
-  fileprivate var host: IPAddress {
-    let octets = octets
-    if isIPv6 { return IPAddress(bytes: Array(octets[8..<24])) }
-    return IPAddress(bytes: Array(octets[0] == AF_INET ? octets[4..<8] : octets[20..<24]))
-  }
-
-  fileprivate var port: UInt16 { UInt16(octets[2]) << 8 | UInt16(octets[3]) }
 }
 
 /// Classes as CoreDNS prints them (IANA DNS CLASSes).

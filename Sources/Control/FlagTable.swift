@@ -1,4 +1,5 @@
 import ArgumentParser
+import Network
 
 /// Every flag with its type, default and one line of help, in swift-argument-parser's terms. `Flags` is what the
 /// program sees; `GoFlagSyntax` turns the command line into words that this reads.
@@ -70,6 +71,10 @@ struct FlagTable: ParsableCommand {
     var interfacename = "nodelocaldns"
     @Option(name: .go("setupiptables"), help: .of("Keep the firewall rules.", "bool"))
     var setupiptables = true
+    @Option(
+      name: .go("firewall"),
+      help: .of("What sets those rules: iptables, nftables, none, or auto for the first that works.", "how"))
+    var firewall = NetworkConfiguration.Firewall.iptables
     @Option(
       name: .go("syncinterval"), help: .of("How often both are checked: seconds, or a duration such as 1m30s.", "time"))
     var syncinterval = SyncInterval(seconds: 60)

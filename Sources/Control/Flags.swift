@@ -1,4 +1,5 @@
 import Glibc
+import Network
 
 /// node-cache's command line, read and checked. Where node-cache had a bug, the contract is kept and the bug is not:
 /// `-syncinterval` reads as people write it, `-corefile` counts, `-version` and `-plugins` need no `-localip`, and
@@ -15,6 +16,8 @@ public struct Flags: Sendable, Equatable {
   public var setupInterface: Bool
   public var interfaceName: String
   public var setupIPTables: Bool
+  /// Of no meaning without `setupIPTables`.
+  public var firewall: NetworkConfiguration.Firewall
   public var skipTeardown: Bool
   /// Above zero.
   public var syncInterval: Duration
@@ -96,6 +99,7 @@ public struct Flags: Sendable, Equatable {
     setupInterface = table.network.setupinterface
     interfaceName = table.network.interfacename
     setupIPTables = table.network.setupiptables
+    firewall = table.network.firewall
     skipTeardown = table.network.skipteardown
     syncInterval = table.network.syncinterval.duration
     metricsListenAddress = table.addresses.metricsListenAddress

@@ -5,16 +5,14 @@ extension Configuration {
   var ineffective: [String] {
     blocks.flatMap { block in
       var found: [(SourceLocation, String)] = []
-      if let loop = block.loop { found.append((loop, "loop: forwarding loops are not looked for")) }
       if let reload = block.reload { found.append((reload.location, "reload: the Corefile is read once, at start")) }
       if let debug = block.debug { found.append((debug, "debug")) }
       if let cache = block.cache {
         if cache.prefetch != nil { found.append((cache.location, "cache: prefetch")) }
         if cache.serveStale != nil { found.append((cache.location, "cache: serve_stale")) }
       }
-      if let errors = block.errors, !errors.consolidations.isEmpty {
-        found.append((errors.location, "errors: consolidate"))
-      }
+      if let trace = block.trace { found.append((trace.location, "trace: no traces are sent, so it")) }
+      if let pprof = block.pprof { found.append((pprof.location, "pprof: there is no Go runtime to profile, so it")) }
       for forward in block.forward {
         for option in forward.ineffective { found.append((forward.location, "forward: \(option)")) }
       }

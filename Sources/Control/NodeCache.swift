@@ -3,6 +3,7 @@ import Engine
 import Glibc
 import Logging
 import Memory
+import Network
 import Synchronization
 import Uring
 
@@ -25,6 +26,9 @@ public final class NodeCache: Sendable {
   let log: ProcessLog
   private let setupErrors = SetupErrors()
   private let http: HTTPThread
+  private let network: NetworkKeeper
+  /// Queries are served.
+  private let isReady = Atomic<Bool>(false)
   /// The configuration that was read last, held while one is read, written or put to work.
   let latest = Mutex(LatestConfiguration())
   let failedReloads = Atomic<Int>(0)
@@ -35,34 +39,42 @@ public final class NodeCache: Sendable {
     self.flags = flags
     http = HTTPThread()
     log = ProcessLog()
+    network = NetworkKeeper(flags, setupErrors, log)
   }
 
   /// Starts everything and serves until a signal ends the process. Throws what makes serving impossible.
   public func run() throws(Fatal) -> Never {
     let logger = log.logger()
     logger.info("Starting node-cache image: ringlet-\(Self.version)")
-    warnOfWhatIsMissing(logger)
     var rendered = RenderedCorefile(flags, logger, setupErrors)
     _ = rendered.update()
 
+    // Before anything binds to its addresses; the rules come when they are answered on.
+    network.prepareInterface()
     let configuration = try load()
     for line in configuration.ineffective { logger.warning("\(line)") }
     let settings = try compile(configuration)
     var random = SystemRandomNumberGenerator()
     let fabric = Fabric(settings: settings, shards: shards, random: (random.next(), random.next(), random.next()))
     let events = EventLog(fabric, configuration, log)
+    let files = DirectiveFiles(configuration, settings, log)
     // What watches comes before what is watched: the first answer finds its endpoints open.
-    try openEndpoints(configuration, EngineMetrics(fabric))
+    try openEndpoints(configuration, EngineMetrics(fabric), files)
     events.start()
+    files.start()
     try start(fabric, events)
+    isReady.store(true, ordering: .relaxed)
+    lookForLoops(configuration, settings)
     log.coreStarted()
     if !flags.quiet { announce(configuration, settings) }
     if let path = flags.pidfile {
       do { try Pidfile.write(to: path) } catch { throw Fatal(message: "pidfile: \(error)", status: 1) }
     }
+    ControlThread.start { [network] in network.run() }
     latest.withLock { $0 = LatestConfiguration(running: configuration.normalizedText) }
     watchConfiguration(rendered, configuration.reload)
-    Signals.deliver { [self] signal in receive(signal, configuration, fabric) }
+    let departure = departure(configuration, fabric)
+    Signals.deliver { [self] signal in receive(signal, departure) }
     while true { pause() }
   }
 
@@ -71,15 +83,6 @@ public final class NodeCache: Sendable {
 
   /// What `-plugins` prints: the directives that are served.
   public static let plugins = Directive.allCases.filter(\.isServed).map { "dns.\($0.rawValue)" }.joined(separator: "\n")
-
-  private func warnOfWhatIsMissing(_ logger: Logger) {
-    if flags.setupInterface {
-      logger.warning("-setupinterface: this version of ringlet creates no interface; have the addresses on one")
-    }
-    if flags.setupIPTables {
-      logger.warning("-setupiptables: this version of ringlet sets no iptables rules")
-    }
-  }
 
   private var shards: Int { flags.shards > 0 ? flags.shards : ProcessorQuota.shards() }
 
@@ -147,12 +150,13 @@ public final class NodeCache: Sendable {
   }
 
   private func openEndpoints(
-    _ configuration: Configuration, _ metrics: EngineMetrics
+    _ configuration: Configuration, _ metrics: EngineMetrics, _ files: DirectiveFiles
   ) throws(Fatal) {
     let build = BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift")
     let scrape: HTTPEndpoint.Handler = { [self] in
       var out = Exposition()
       metrics.add(to: &out)
+      files.add(to: &out)
       setupErrors.add(to: &out)
       build.add(to: &out)
       // What alerts look for, at zero: a fault ends the process, and health checks do not happen yet.
@@ -166,6 +170,10 @@ public final class NodeCache: Sendable {
       ProcessMetrics.add(to: &out)
       return HTTPResponse(contentType: Exposition.contentType, body: out.text())
     }
+    let ready: HTTPEndpoint.Handler = { [self] in
+      isReady.load(ordering: .relaxed)
+        ? HTTPResponse(body: Array("OK".utf8)) : HTTPResponse(status: 503, body: Array("ringlet".utf8))
+    }
     do {
       try listen(flags.metricsListenAddress, reusePort: false, ["/metrics": scrape])
     } catch {
@@ -174,6 +182,9 @@ public final class NodeCache: Sendable {
     do {
       for address in Set(configuration.blocks.compactMap { $0.prometheus?.address.description }) {
         try listen(address, reusePort: true, ["/metrics": scrape])
+      }
+      for address in Set(configuration.blocks.compactMap { $0.ready?.address.description }) {
+        try listen(address, reusePort: true, ["/ready": ready])
       }
       for address in Set(configuration.blocks.compactMap { $0.health?.address.description }) {
         try listen(address, reusePort: true, ["/health": { HTTPResponse(body: Array("OK".utf8)) }])
@@ -188,6 +199,18 @@ public final class NodeCache: Sendable {
   ) throws(SystemError) {
     // The channels keep themselves alive on the thread.
     _ = try HTTPEndpoint(on: http, addresses: [address], reusePort: reusePort, routes: routes)
+  }
+
+  /// A loop ends the process: it would ask itself for ever.
+  private func lookForLoops(_ configuration: Configuration, _ settings: Settings) {
+    for probe in LoopProbe.all(configuration, settings) {
+      ControlThread.start { [log] in
+        guard let fault = probe.run() else { return }
+        log.logger("plugin/loop").critical("\(fault)")
+        log.flush()
+        exit(1)
+      }
+    }
   }
 
   private func announce(_ configuration: Configuration, _ settings: Settings) {
@@ -208,17 +231,24 @@ public final class NodeCache: Sendable {
     private static let architecture = "arm64"
   #endif
 
-  private func receive(_ signal: Signals.Signal, _ configuration: Configuration, _ fabric: Fabric) {
+  private func departure(_ configuration: Configuration, _ fabric: Fabric) -> Departure {
+    let lameduck = configuration.blocks.compactMap { $0.health?.lameduck.nanoseconds }.max() ?? 0
+    return Departure(
+      hooks: {
+        var left = timespec(tv_sec: Int(lameduck / 1_000_000_000), tv_nsec: Int(lameduck % 1_000_000_000))
+        unsafe nanosleep(&left, nil)
+      },
+      tearDown: { [network, flags] in if !flags.skipTeardown { network.tearDown() } },
+      drain: { [self] in drain(fabric) }, log: log)
+  }
+
+  private func receive(_ signal: Signals.Signal, _ departure: Departure) {
     let logger = log.logger()
     switch signal {
     case .terminate:
       logger.info("SIGTERM: Shutting down servers then terminating")
-      let lameduck = configuration.blocks.compactMap { $0.health?.lameduck.nanoseconds }.max() ?? 0
-      var left = timespec(tv_sec: Int(lameduck / 1_000_000_000), tv_nsec: Int(lameduck % 1_000_000_000))
-      unsafe nanosleep(&left, nil)
-      drain(fabric)
-      leave()
-    case .interrupt, .quit: leave()
+      departure.begin(signal)
+    case .interrupt, .quit: departure.begin(signal)
     case .reload: reload(reason: .signal)
     case .handoff: logger.warning("SIGUSR2: this version of ringlet does not hand over")
     }
@@ -229,11 +259,6 @@ public final class NodeCache: Sendable {
     let counters = (0..<fabric.shards).map(fabric.counters)
     let end = ContinuousClock.now + .seconds(5)
     while counters.contains(where: { $0.read(.pending) > 0 }), ContinuousClock.now < end { usleep(5000) }
-  }
-
-  private func leave() -> Never {
-    log.flush()
-    exit(0)
   }
 }
 

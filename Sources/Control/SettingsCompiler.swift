@@ -1,3 +1,4 @@
+import Chain
 import Corefile
 import Engine
 import Glibc
@@ -23,6 +24,7 @@ extension Settings {
     self.init()
     var zonesOf: [Endpoint: [Int]] = [:]
     var order: [Endpoint] = []
+    var timeouts: [Endpoint: Timeouts] = [:]
     for block in configuration.blocks {
       let chain = try add(block)
       let hosts = try Self.hosts(block, addresses)
@@ -32,6 +34,8 @@ extension Settings {
         for host in hosts {
           let endpoint = Endpoint(address: host, port: key.port)
           if zonesOf[endpoint] == nil { order.append(endpoint) }
+          // Those of the first block that has some, for a connection may ask all of them.
+          if let own = block.timeouts { timeouts[endpoint] = timeouts[endpoint] ?? Timeouts(own) }
           zonesOf[endpoint, default: []].append(zone)
         }
       }
@@ -40,10 +44,11 @@ extension Settings {
       let served = zonesOf[endpoint]!
       let group = groups.firstIndex(of: served) ?? groups.count
       if group == groups.count { groups.append(served) }
-      listeners.append(
-        Listener(
-          address: socketAddress(endpoint), isWildcard: endpoint.address.bytes.allSatisfy { $0 == 0 }, group: group,
-          label: "dns://\(endpoint)"))
+      var listener = Listener(
+        address: socketAddress(endpoint), isWildcard: endpoint.address.bytes.allSatisfy { $0 == 0 }, group: group,
+        label: "dns://\(endpoint)")
+      listener.timeouts = timeouts[endpoint] ?? Timeouts()
+      listeners.append(listener)
     }
     sizeCaches(configuration.blocks.compactMap(\.cache), shards: shards, limit: cacheBytes)
   }
@@ -82,18 +87,33 @@ extension Settings {
   }
 
   private mutating func add(_ block: ServerBlock) throws(CompileError) -> Int {
-    for (directive, location) in block.directives where !directive.isServed {
-      throw CompileError(
-        location: location, message: "directive '\(directive.rawValue)' is not supported by this version of ringlet")
-    }
     var chain = Chain()
     chain.label = block.zones.map(\.text).joined(separator: ",")
     chain.logsQueries = !block.log.isEmpty
     chain.logsErrors = block.errors != nil
+    try Self.check(block.errors)
     if let cache = block.cache { chain.cache = Cache(cache) }
+    chain.front = Front(block)
+    chain.translates = block.dns64 != nil
+    do {
+      chain.resolver = try ChainResolver(block)
+    } catch {
+      throw CompileError(location: error.location, message: error.message)
+    }
     for forward in block.forward { chain.forwards.append(try add(forward)) }
     chains.append(chain)
     return chains.count - 1
+  }
+
+  private static func check(_ errors: ErrorsDirective?) throws(CompileError) {
+    guard let errors else { return }
+    for one in errors.consolidations {
+      do {
+        _ = try Pattern(one.pattern)
+      } catch {
+        throw CompileError(location: errors.location, message: "plugin/errors: error parsing regexp: \(error)")
+      }
+    }
   }
 
   private mutating func add(_ forward: ForwardDirective) throws(CompileError) -> Forward {
@@ -138,26 +158,16 @@ extension Settings {
 }
 
 extension Directive {
-  /// Whether the engine does what it says; the rest are read, checked, and refused.
-  var isServed: Bool {
-    switch self {
-    case .bind, .cache, .debug, .errors, .forward, .health, .log, .loop, .prometheus, .reload: true
-    default: false
-    }
-  }
+  /// Whether anything is done for it; `trace` and `pprof` are read and do nothing.
+  var isServed: Bool { self != .dnstap && self != .trace && self != .pprof }
 }
 
-extension ServerBlock {
-  /// Those present, each with a place to name in an error.
-  fileprivate var directives: [(Directive, SourceLocation)] {
-    var found: [(Directive, SourceLocation?)] = [
-      (.bufsize, bufsize?.location), (.dns64, dns64?.location), (.hosts, hosts?.location),
-      (.loadbalance, loadbalance?.location), (.metadata, metadata), (.pprof, pprof?.location),
-      (.rewrite, rewrite.first?.location), (.template, template.first?.location), (.timeouts, timeouts?.location),
-      (.trace, trace?.location), (.whoami, whoami),
-    ]
-    found.removeAll { $0.1 == nil }
-    return found.map { ($0.0, $0.1!) }
+extension Settings.Timeouts {
+  init(_ directive: TimeoutsDirective) {
+    self.init()
+    read = UInt64(directive.read.nanoseconds)
+    write = UInt64(directive.write.nanoseconds)
+    idle = UInt64(directive.idle.nanoseconds)
   }
 }
 

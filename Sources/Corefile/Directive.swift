@@ -1,14 +1,13 @@
-/// The directives of node-cache, in the order in which they see a query, whatever their order in the file.
+/// The directives of node-cache, and `acl`, `any`, `minimal`, `nsid` and `ready` of CoreDNS, in the order in which they see a query, whatever their order in the file.
 public enum Directive: String, CaseIterable, Sendable {
-  case metadata, timeouts, reload, bufsize, bind, debug, trace, health, pprof, prometheus, errors, log, dnstap, dns64
-  case loadbalance, cache, rewrite, template, hosts, loop, forward, whoami
+  case metadata, timeouts, reload, nsid, bufsize, bind, debug, trace, ready, health, pprof, prometheus, errors, log
+  case dnstap, dns64, acl, any, loadbalance, cache, rewrite, minimal, template, hosts, loop, forward, whoami
 
-  /// Directives of CoreDNS 1.13.2 that node-cache is built without.
+  /// Directives of CoreDNS 1.13.2 that are not here.
   private static let absent: Set<String> = [
-    "root", "geoip", "cancel", "tls", "quic", "grpc_server", "https", "https3", "multisocket", "nsid", "ready", "local",
-    "acl", "any", "chaos", "tsig", "header", "dnssec", "autopath", "minimal", "transfer", "route53", "azure",
-    "clouddns", "k8s_external", "kubernetes", "file", "auto", "secondary", "etcd", "grpc", "erratic", "on", "sign",
-    "view", "nomad",
+    "root", "geoip", "cancel", "tls", "quic", "grpc_server", "https", "https3", "multisocket", "local", "chaos", "tsig",
+    "header", "dnssec", "autopath", "transfer", "route53", "azure", "clouddns", "k8s_external", "kubernetes", "file",
+    "auto", "secondary", "etcd", "grpc", "erratic", "on", "sign", "view", "nomad",
   ]
 
   static func requireKnown(_ name: String, at location: SourceLocation) throws(CorefileError) {

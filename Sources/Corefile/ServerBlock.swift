@@ -14,6 +14,9 @@ public struct ServerBlock: Hashable, Sendable {
   public var keys: [ServerKey]
   /// Every directive, in the order in which they see a query.
   public var lines: [DirectiveLine] = []
+  /// In order: the first rule of the first that is for the query's name decides.
+  public var acl: [ACLDirective] = []
+  public var any: SourceLocation?
   public var bind: [BindDirective] = []
   public var bufsize: BufsizeDirective?
   public var cache: CacheDirective?
@@ -29,8 +32,11 @@ public struct ServerBlock: Hashable, Sendable {
   public var log: [LogDirective] = []
   public var loop: SourceLocation?
   public var metadata: SourceLocation?
+  public var minimal: SourceLocation?
+  public var nsid: NSIDDirective?
   public var pprof: PprofDirective?
   public var prometheus: PrometheusDirective?
+  public var ready: ReadyDirective?
   public var reload: ReloadDirective?
   /// Applied to a query in order, to its answer in reverse.
   public var rewrite: [RewriteDirective] = []
@@ -71,6 +77,8 @@ extension ServerBlock {
     guard let directive = Directive(rawValue: line.directive) else { return }
     lines.append(DirectiveLine(directive: directive, location: line.location, text: statement.text))
     switch directive {
+    case .acl: acl.append(try ACLDirective(statement, zones: zones, session: session))
+    case .any: any = try mark(statement)
     case .bind: bind.append(try BindDirective(statement))
     case .bufsize: bufsize = try BufsizeDirective(statement)
     case .cache: try once(&cache, line, try CacheDirective(statement, zones: zones, session: session))
@@ -87,8 +95,11 @@ extension ServerBlock {
       _ = try line.zones(line.arguments, session: session)
       try statement.requireNoBody()
       metadata = statement.location
+    case .minimal: minimal = try mark(statement)
+    case .nsid: nsid = try NSIDDirective(statement)
     case .pprof: try once(&pprof, line, try PprofDirective(statement))
     case .prometheus: try once(&prometheus, line, try PrometheusDirective(statement))
+    case .ready: try once(&ready, line, try ReadyDirective(statement))
     case .reload: try once(&reload, line, try ReloadDirective(statement))
     case .rewrite: rewrite.append(try RewriteDirective(statement))
     case .template: template.append(try TemplateDirective(statement, zones: zones, session: session))

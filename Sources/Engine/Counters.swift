@@ -169,21 +169,21 @@ public struct Counters: Sendable {
     listener: Int, zone: Int, stream: Bool, ipv6: Bool, type: UInt16, rcode: UInt16, dnssecOK: Bool,
     requestSize: Int, responseSize: Int, duration: UInt64
   ) {
-    let base = block(listener, zone)
+    let words = memory.slice(block(listener, zone) &* 8, Query.words &* 8)
     let transport = stream ? 1 : 0
     let request = (transport &* 2 &+ (ipv6 ? 1 : 0)) &* Query.types &+ CountedType.slot(type)
-    memory.count((base &+ Query.requests &+ request) &* 8)
-    memory.count((base &+ Query.responses &+ min(Int(rcode), Query.rcodes &- 1)) &* 8)
-    memory.count((base &+ Query.durations &+ Buckets.index(ofDuration: duration)) &* 8)
-    memory.count((base &+ Query.durationSum) &* 8, by: duration)
-    count(size: requestSize, at: base &+ Query.requestSizes &+ transport &* Query.sizeWords)
-    count(size: responseSize, at: base &+ Query.responseSizes &+ transport &* Query.sizeWords)
-    if dnssecOK { memory.count((base &+ Query.dnssecOK) &* 8) }
+    words.count((Query.requests &+ request) &* 8)
+    words.count((Query.responses &+ min(Int(rcode), Query.rcodes &- 1)) &* 8)
+    words.count((Query.durations &+ Buckets.index(ofDuration: duration)) &* 8)
+    if duration > 0 { words.count(Query.durationSum &* 8, by: duration) }
+    count(size: requestSize, in: words, at: Query.requestSizes &+ transport &* Query.sizeWords)
+    count(size: responseSize, in: words, at: Query.responseSizes &+ transport &* Query.sizeWords)
+    if dnssecOK { words.count(Query.dnssecOK &* 8) }
   }
 
-  @inline(__always) private func count(size: Int, at word: Int) {
-    memory.count((word &+ Buckets.index(ofSize: size)) &* 8)
-    memory.count((word &+ Buckets.sizeCount &+ 1) &* 8, by: UInt64(size))
+  @inline(__always) private func count(size: Int, in words: Bytes, at word: Int) {
+    words.count((word &+ Buckets.index(ofSize: size)) &* 8)
+    words.count((word &+ Buckets.sizeCount &+ 1) &* 8, by: UInt64(truncatingIfNeeded: size))
   }
 
   /// One exchange with an upstream, successful.

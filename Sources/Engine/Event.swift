@@ -11,6 +11,10 @@ public struct Event: BitwiseCopyable, Sendable {
 
   public enum Cause: UInt8, Sendable, BitwiseCopyable {
     case none, upstreamTimeout, upstreamUnusable, tooManyQuestions, tooManyConcurrent, noForward, malformedAnswer
+    /// A directive's own decision: no error.
+    case resolver
+    /// A template's record was none once it was filled in.
+    case malformedTemplate
   }
 
   public var kind = Kind.query

@@ -33,6 +33,14 @@ public struct Peer: BitwiseCopyable, Sendable {
     }
   }
 
+  /// Of a socket address as it lies in memory, of 28 octets or fewer.
+  public init(octets: [UInt8]) {
+    func word(_ index: Int) -> UInt64 {
+      octets.dropFirst(index * 8).prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+    words = (word(0), word(1), word(2), word(3), 0, 0, 0)
+  }
+
   /// Writes the socket address to the front of `out` and the packet info to its offset 32.
   public func write(to out: Bytes) { out.store(words, at: 0) }
 

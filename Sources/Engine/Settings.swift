@@ -19,12 +19,22 @@ public struct Settings: Sendable {
     public var group: Int
     /// `dns://127.0.0.1:53`, the `server` label of metrics.
     public var label: String
+    public var timeouts = Timeouts()
     public init(address: [UInt8], isWildcard: Bool, group: Int, label: String) {
       self.address = address
       self.isWildcard = isWildcard
       self.group = group
       self.label = label
     }
+  }
+
+  /// Bounds on clients' TCP connections, nanoseconds (spec a.6).
+  public struct Timeouts: Sendable, BitwiseCopyable {
+    /// For a message begun, or the first one.
+    public var read: UInt64 = 3_000_000_000
+    public var write: UInt64 = 5_000_000_000
+    public var idle: UInt64 = 10_000_000_000
+    public init() {}
   }
 
   public struct Zone: Sendable {
@@ -47,6 +57,12 @@ public struct Settings: Sendable {
     public var logsQueries = false
     /// Each failure is.
     public var logsErrors = false
+    /// Directives that see every query, hits too; nil: none, and hits go the short way.
+    public var front: Front?
+    /// Directives behind the cache that answer or change questions themselves.
+    public var resolver: (any Resolver)?
+    /// AAAA questions have answers of their own by the client's address family (dns64).
+    public var translates = false
     /// Zones of the block, comma-joined: the `zones` label of cache metrics.
     public var label = ""
     public init() {}

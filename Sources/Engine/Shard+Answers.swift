@@ -6,24 +6,35 @@ import Wire
 extension Shard where R: ~Copyable {
   /// Settles a question with an upstream's response, whose image `images` holds: keeps it if it may be kept, and
   /// answers everyone who waits.
-  mutating func settle(_ question: Int, with response: Response) {
-    let chain = tables.chains[tables.zones[questions[question].zone].chain]
-    let name = questions.name(question)
-    let applies = chain.caches && tables.names.contains(chain.cacheZones, above: name)
-    let ttl = applies ? lifetime(response, chain) : nil
-    if let ttl, ttl.isKept, ttl.seconds > 0, mayKeep(response, chain, name, questions[question].type) {
-      keep(question, response, ttl.seconds)
-    }
+  /// `more` are EDNS options for these replies alone.
+  mutating func settle(_ question: Int, with response: Response, adding more: [UInt8] = []) {
+    let q = questions[question]
+    let key = Key(
+      hash: q.hash, name: questions.name(question), group: q.group, qtype: q.type, qclass: q.recordClass,
+      flags: Key.Flags(rawValue: (q.dnssecOK ? 1 : 0) | (q.checkingDisabled ? 2 : 0)))
+    let ttl = keep(response, key, q.zone)
     finish(question) { shard, waiter, query, message, limit, options in
       Reply.write(
         to: message, query: query, response: response, image: shard.images.image,
-        ttlOffsets: shard.images.ttlOffsets, ttl: ttl?.seconds, limit: limit, options: options)
+        ttlOffsets: shard.images.ttlOffsets, ttl: ttl, limit: limit, options: shard.adding(more, to: options))
     }
+  }
+
+  /// Keeps a response, whose image `images` holds, if it may be kept. Returns the seconds that all of its records are
+  /// given; nil: those they have.
+  mutating func keep(_ response: Response, _ key: Key, _ zone: Int) -> UInt32? {
+    let chain = tables.chains[tables.zones[zone].chain]
+    guard chain.caches, tables.names.contains(chain.cacheZones, above: key.name) else { return nil }
+    let ttl = lifetime(response, chain)
+    if ttl.isKept, ttl.seconds > 0, mayKeep(response, chain, key.name, key.qtype) {
+      insert(response, key, zone, ttl.seconds)
+    }
+    return ttl.seconds
   }
 
   /// Settles a question with a response code of our own.
   mutating func settle(_ question: Int, failing rcode: UInt16, cause: Event.Cause) {
-    if tables.chains[tables.zones[questions[question].zone].chain].logsErrors {
+    if cause != .resolver, tables.chains[tables.zones[questions[question].zone].chain].logsErrors {
       let q = questions[question]
       let first = waiters[q.firstWaiter]
       logFailure(
@@ -37,7 +48,7 @@ extension Shard where R: ~Copyable {
 
   /// Seconds that all records of a response are given (spec/plugins.md, cache), and whether it is of a kind that is
   /// kept.
-  private func lifetime(_ response: Response, _ chain: Chain) -> (seconds: UInt32, isKept: Bool) {
+  private mutating func lifetime(_ response: Response, _ chain: Chain) -> (seconds: UInt32, isKept: Bool) {
     switch response.rcode {
     case Rcode.servFail, Rcode.notImp: return (chain.servfail, true)
     case _ where response.isDenial:
@@ -48,27 +59,22 @@ extension Shard where R: ~Copyable {
     }
   }
 
-  private func mayKeep(_ response: Response, _ chain: Chain, _ name: Bytes, _ type: UInt16) -> Bool {
+  private mutating func mayKeep(_ response: Response, _ chain: Chain, _ name: Bytes, _ type: UInt16) -> Bool {
     // A truncated answer is not the answer (RFC 2181 §9); ANY is what the upstream felt like (RFC 8482).
     guard !response.isTruncated, type != RecordType.any, response.rcode <= Header.rcodeMask else { return false }
     let disabled = store(of: response) == .success ? chain.disableSuccess : chain.disableDenial
     return !tables.names.contains(disabled, above: name)
   }
 
-  private func store(of response: Response) -> Store {
+  private mutating func store(of response: Response) -> Store {
     response.rcode == Rcode.noError && !response.isDenial ? .success : .denial
   }
 
-  private mutating func keep(_ question: Int, _ response: Response, _ ttl: UInt32) {
-    let q = questions[question]
-    let group = tables.listenerGroups[waiters[q.firstWaiter].origin.listener]
-    let key = Key(
-      hash: q.hash, name: questions.name(question), group: UInt16(truncatingIfNeeded: group), qtype: q.type,
-      qclass: q.recordClass, flags: Key.Flags(rawValue: (q.dnssecOK ? 1 : 0) | (q.checkingDisabled ? 2 : 0)))
+  private mutating func insert(_ response: Response, _ key: Key, _ zone: Int, _ ttl: UInt32) {
     let answer = Answer(
       // Hits carry AA whatever the upstream said, as CoreDNS's do.
       flags: response.flags | Header.aa, answers: response.answers, authorities: response.authorities,
-      additionals: response.additionals, zone: UInt16(truncatingIfNeeded: q.zone), store: store(of: response),
+      additionals: response.additionals, zone: UInt16(truncatingIfNeeded: zone), store: store(of: response),
       ttl: ttl)
     switch segment.insert(
       key, answer, image: images.image, ttlOffsets: images.ttlOffsets, now: milliseconds)
@@ -86,16 +92,19 @@ extension Shard where R: ~Copyable {
     pool.withdraw(question, questions: &questions)
     let q = questions[question]
     let name = questions.name(question)
+    let chain = tables.zones[q.zone].chain
     tables.forwards[q.forward].pending &-= 1
     var next = q.firstWaiter
     while next >= 0 {
       let waiter = waiters[next]
       let query = waiter.query(nameLength: Int(q.nameLength), type: q.type, recordClass: q.recordClass)
-      let options = waiterOptions.bytes.slice(next &* Waiter.maxOptions, waiter.optionsLength)
+      let options = replyOptions(
+        waiterOptions.bytes.slice(next &* Waiter.maxOptions, waiter.optionsLength), chain)
       if waiter.origin.isStream {
         let message = scratch.bytes.slice(0, Reply.maxStream)
         Self.writeQuestion(to: message, query, name, waiter.spelling)
         let length = build(&self, waiter, query, message, Reply.maxStream, options)
+        if tables.chains[chain].needsEveryQuery { arrange(message.slice(0, length), chain) }
         answered(waiter, query, name, q.zone, message, length)
         deliver(message.slice(0, length), to: waiter.origin)
       } else if let slot = datagrams.take(-1) {
@@ -103,6 +112,7 @@ extension Shard where R: ~Copyable {
         let message = buffer.from(sendHeadroom)
         Self.writeQuestion(to: message, query, name, waiter.spelling)
         let length = build(&self, waiter, query, message, Reply.limit(query, stream: false), options)
+        if tables.chains[chain].needsEveryQuery { arrange(message.slice(0, length), chain) }
         answered(waiter, query, name, q.zone, message, length)
         ring.send(
           buffer, length: length, to: waiter.origin.peer, on: waiter.origin.listener, token: Token(.send, index: slot))
@@ -112,6 +122,7 @@ extension Shard where R: ~Copyable {
       waiters.give(next)
       next = waiter.next
     }
+    if q.hasErrand { errands[question] = nil }
     questions.remove(question)
   }
 

@@ -10,6 +10,7 @@ struct Admitted: BitwiseCopyable {
   let query: Query
   let hash: UInt64
   let group: UInt16
+  let owner: Int
 
   /// Queries taken together. The first's memory has come by the time the last has been admitted.
   static let batch = 16
@@ -34,11 +35,12 @@ extension Shard where R: ~Copyable {
     switch Admission(message, stream: false) {
     case .query(let query):
       let name = batchNames.bytes.slice(admitted &* 256, 256)
-      let key = key(message, query, listener, into: name)
-      readers[owner(key.hash)].prefetchBucket(key.hash)
+      let key = key(message, query, listener, datagram.sender, into: name)
+      let owner = owner(key.hash)
+      readers.prefetchBucket(key.hash, of: owner)
       batch[admitted] = Admitted(
         datagram: datagram, receiveBuffer: completion.buffer, listener: listener, query: query, hash: key.hash,
-        group: key.group)
+        group: key.group, owner: owner)
       admitted &+= 1
       if admitted == Admitted.batch { answerBatch() }
     case let other:
@@ -51,7 +53,7 @@ extension Shard where R: ~Copyable {
   mutating func answerBatch() {
     var i = 0
     while i < admitted {
-      readers[owner(batch[i].hash)].prefetchEntry(batch[i].hash)
+      readers.prefetchEntry(batch[i].hash, of: batch[i].owner)
       i &+= 1
     }
     i = 0
@@ -64,7 +66,8 @@ extension Shard where R: ~Copyable {
         listener: batch[i].listener, stream: -1, address: batch[i].datagram.sender, local: batch[i].datagram.local)
       let buffer = batch[i].datagram.buffer
       let length = batch[i].datagram.length
-      let answered = hit(buffer, length, query, key, source) ?? miss(buffer, length, query, key, source)
+      let answered =
+        hit(buffer, length, query, key, of: batch[i].owner, source) ?? miss(buffer, length, query, key, source)
       reply(with: batch[i].receiveBuffer, length: answered, on: batch[i].listener)
       i &+= 1
     }

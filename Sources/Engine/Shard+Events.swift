@@ -41,7 +41,7 @@ extension Shard where R: ~Copyable {
     push(event, name)
   }
 
-  private func event(_ kind: Event.Kind, _ query: Query, _ zone: Int, _ origin: Origin) -> Event {
+  private mutating func event(_ kind: Event.Kind, _ query: Query, _ zone: Int, _ origin: Origin) -> Event {
     var event = Event()
     event.kind = kind
     event.origin = origin

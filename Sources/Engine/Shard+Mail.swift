@@ -29,8 +29,15 @@ extension Shard where R: ~Copyable {
     buffer.copy(message, at: 0)
     // The other shard admitted it.
     guard case .query(let query) = Admission(buffer.slice(0, message.count), stream: origin.isStream) else { return }
-    let key = key(message, query, origin.listener, into: folded.bytes)
-    let length = reply(buffer, message.count, query, key, origin)
+    let address = scratch.bytes.slice(Reply.maxStream &+ 1, Peer.size)
+    origin.peer.write(to: address)
+    let source = Source(
+      listener: origin.listener, stream: origin.isStream ? origin.stream : -1,
+      address: address.slice(0, Peer.addressSize), local: address.slice(0, 0))
+    let key = key(message, query, origin.listener, source.address, into: folded.bytes)
+    // The answer may have come since the other shard looked.
+    let length =
+      hit(buffer, message.count, query, key, of: index, source) ?? ask(buffer, message.count, query, key, origin)
     guard length > 0 else { return }
     if origin.isStream {
       deliver(buffer.slice(0, length), to: origin)
@@ -42,16 +49,5 @@ extension Shard where R: ~Copyable {
     } else {
       counters.add(.droppedNoSlot)
     }
-  }
-
-  /// The reply if the answer has come since the other shard looked, else as `ask`.
-  private mutating func reply(_ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ origin: Origin) -> Int {
-    let address = scratch.bytes.slice(Reply.maxStream &+ 1, 56)
-    origin.peer.write(to: address)
-    let source = Source(
-      listener: origin.listener, stream: origin.isStream ? origin.stream : -1, address: address.slice(0, 28),
-      local: address.slice(0, 0))
-    if let reply = hit(buffer, length, query, key, source) { return reply }
-    return ask(buffer, length, query, key, origin)
   }
 }

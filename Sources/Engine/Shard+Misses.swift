@@ -38,22 +38,44 @@ extension Shard where R: ~Copyable {
     return 0
   }
 
-  /// Joins the query to an equal pending question, or makes it one. Only on the shard that owns the name.
+  /// Finds who answers a query: only on the shard that owns the name. Returns as `answer` does.
   mutating func ask(_ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ origin: Origin) -> Int {
-    let group = Int(key.group)
-    guard let zone = tables.zone(group, of: key.name, isDS: query.type == 43) else {
+    guard let zone = tables.zone(Int(key.group), of: key.name, isDS: query.type == 43) else {
       return fail(buffer, length, query, key.name, Rcode.refused, .none, counters.dropped, origin)
     }
     let chain = tables.zones[zone].chain
-    if tables.chains[chain].caches { counters.add(listener: origin.listener, zone: zone, Counters.Query.misses) }
-    guard let forward = tables.forward(chain, of: key.name) else {
-      let rcode = query.recordClass == RecordClass.in ? Rcode.servFail : Rcode.refused
-      return fail(buffer, length, query, key.name, rcode, .noForward, zone, origin)
+    var query = query
+    if tables.chains[chain].needsEveryQuery {
+      query = offering(query, chain)
+      if let reply = frontedMiss(buffer, length, query, key, origin, zone, chain) { return reply }
     }
+    if tables.chains[chain].caches { counters.add(listener: origin.listener, zone: zone, Counters.Query.misses) }
+    if tables.chains[chain].resolves {
+      return resolve(buffer, length, query, key, origin, zone: zone, chain: chain)
+    }
+    guard let forward = tables.forward(chain, of: key.name) else {
+      return unforwarded(buffer, length, query, key, origin, zone)
+    }
+    return join(buffer, length, query, key, origin, zone: zone, forward: forward, errand: nil)
+  }
+
+  /// Nothing in the chain answers the query.
+  mutating func unforwarded(
+    _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ origin: Origin, _ zone: Int
+  ) -> Int {
+    let rcode = query.recordClass == RecordClass.in ? Rcode.servFail : Rcode.refused
+    return fail(buffer, length, query, key.name, rcode, .noForward, zone, origin)
+  }
+
+  /// Joins the query to an equal pending question, or makes it one.
+  mutating func join(
+    _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ origin: Origin, zone: Int, forward: Int,
+    errand: Errand?
+  ) -> Int {
     let question = QuestionKey(
       hash: key.hash, name: key.name, type: query.type, recordClass: query.recordClass, dnssecOK: query.dnssecOK,
       checkingDisabled: query.checkingDisabled, zone: zone,
-      transport: transport(forward, isStream: origin.isStream))
+      transport: transport(forward, isStream: origin.isStream), group: key.group)
 
     let joined = questions.find(question)
     if joined == nil, tables.forwards[forward].maxConcurrent > 0,
@@ -91,13 +113,17 @@ extension Shard where R: ~Copyable {
     questions[new].lastWaiter = waiter
     questions[new].waiters = 1
     tables.forwards[forward].pending &+= 1
+    if let errand, errand.then != nil {
+      questions[new].hasErrand = true
+      errands[new] = errand
+    }
     tickAt = min(tickAt, now &+ ShardLimits.tick)
     let reply = pending(origin)
     dispatch(new)
     return reply
   }
 
-  private func transport(_ forward: Int, isStream: Bool) -> Transport {
+  private mutating func transport(_ forward: Int, isStream: Bool) -> Transport {
     switch tables.forwards[forward].transport {
     case .tcp: .tcp
     case .udp: .udp
@@ -106,7 +132,7 @@ extension Shard where R: ~Copyable {
   }
 
   /// An error of our own, in place.
-  private mutating func fail(
+  mutating func fail(
     _ buffer: Bytes, _ length: Int, _ query: Query, _ name: Bytes, _ rcode: UInt16, _ cause: Event.Cause, _ zone: Int,
     _ origin: Origin
   ) -> Int {
@@ -115,7 +141,7 @@ extension Shard where R: ~Copyable {
       listener: origin.listener, zone: zone, stream: origin.isStream, ipv6: origin.peer.isIPv6, type: query.type,
       rcode: rcode, dnssecOK: query.dnssecOK, requestSize: length, responseSize: reply, duration: 0)
     if zone != counters.dropped {
-      logFailure(cause, rcode, query, name, zone, origin, upstream: -1)
+      if cause != .resolver { logFailure(cause, rcode, query, name, zone, origin, upstream: -1) }
       logAnswer(buffer, length, query, name, zone, origin, reply, duration: 0)
     }
     return reply

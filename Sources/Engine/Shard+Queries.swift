@@ -19,8 +19,8 @@ extension Shard where R: ~Copyable {
   mutating func answer(_ buffer: Bytes, _ length: Int, _ admission: Admission, _ source: Source) -> Int {
     switch admission {
     case .query(let query):
-      let key = key(buffer.slice(0, length), query, source.listener, into: folded.bytes)
-      return hit(buffer, length, query, key, source) ?? miss(buffer, length, query, key, source)
+      let key = key(buffer.slice(0, length), query, source.listener, source.address, into: folded.bytes)
+      return hit(buffer, length, query, key, of: owner(key.hash), source) ?? miss(buffer, length, query, key, source)
     case .drop:
       if !source.isStream { counters.add(.ignored) }
       return 0
@@ -34,9 +34,12 @@ extension Shard where R: ~Copyable {
 
   /// The cache key of a query: its name folded to the front of `name` (256 bytes), all that tells answers apart in the
   /// hash.
-  @inline(__always) func key(_ message: Bytes, _ query: Query, _ listener: Int, into name: Bytes) -> Key {
+  @inline(__always) func key(
+    _ message: Bytes, _ query: Query, _ listener: Int, _ sender: Bytes, into name: Bytes
+  ) -> Key {
     let flags = Self.keyFlags(query)
-    let group = tables.listenerGroups[listener]
+    var group = tables.listenerGroups[listener]
+    if group < 0 { group = tables.translatedGroup(~group, query, sender) }
     let salt =
       UInt64(query.type) | UInt64(query.recordClass) << 16 | UInt64(flags.rawValue) << 32 | UInt64(group) << 40
     let hash = Name.fold(message, at: Header.length, length: query.nameLength, into: name, salt: salt, secret: secret)
@@ -55,26 +58,39 @@ extension Shard where R: ~Copyable {
   }
 
   @inline(__always) mutating func hit(
-    _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ source: Source
+    _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, of owner: Int, _ source: Source
   ) -> Int? {
-    let owner = owner(key.hash)
     guard
-      let entry = readers[owner].lookup(
-        key, now: milliseconds, scratch: owner == index ? nil : found.bytes),
+      let entry = readers.lookup(key, of: owner, now: milliseconds, scratch: owner == index ? nil : found.bytes),
       entry.remaining > 0
     else { return nil }
     let zone = Int(entry.answer.zone)
     let chain = tables.zones[zone].chain
-    let reply = Reply.write(
-      to: buffer, query: query, response: Response(entry.answer), image: entry.image, ttlOffsets: entry.ttlOffsets,
-      ttl: tables.chains[chain].keepTTL ? entry.answer.ttl : UInt32(truncatingIfNeeded: entry.remaining),
-      limit: min(Reply.limit(query, stream: source.isStream), buffer.count),
-      options: echoedOptions(buffer, query))
-    let rcode = entry.answer.flags & Header.rcodeMask
-    counters.add(listener: source.listener, zone: zone, Counters.Query.hits &+ Int(entry.answer.store.rawValue))
-    count(source, zone: zone, type: query.type, rcode: rcode, dnssecOK: query.dnssecOK, length, reply)
+    if tables.chains[chain].needsEveryQuery {
+      return frontedHit(buffer, length, query, key, source, entry, chain)
+    }
+    let reply = write(entry, chain, to: buffer, query, source, echoedOptions(buffer, query))
+    counted(entry, query, source, length, reply)
     if tables.chains[chain].logsQueries { logAnswer(buffer, length, query, key.name, zone, source, reply) }
     return reply
+  }
+
+  /// Writes the reply that a cached answer makes, and returns its length.
+  @inline(__always) func write(
+    _ entry: Found, _ chain: Int, to buffer: Bytes, _ query: Query, _ source: Source, _ options: Bytes
+  ) -> Int {
+    Reply.write(
+      to: buffer, query: query, response: Response(entry.answer), image: entry.image, ttlOffsets: entry.ttlOffsets,
+      ttl: tables.chains[chain].keepTTL ? entry.answer.ttl : UInt32(truncatingIfNeeded: entry.remaining),
+      limit: min(Reply.limit(query, stream: source.isStream), buffer.count), options: options)
+  }
+
+  @inline(__always) func counted(_ entry: Found, _ query: Query, _ source: Source, _ length: Int, _ reply: Int) {
+    let zone = Int(entry.answer.zone)
+    counters.add(listener: source.listener, zone: zone, Counters.Query.hits &+ Int(entry.answer.store.rawValue))
+    count(
+      source, zone: zone, type: query.type, rcode: entry.answer.flags & Header.rcodeMask, dnssecOK: query.dnssecOK,
+      length, reply)
   }
 
   @inline(__always) func echoedOptions(_ message: Bytes, _ query: Query) -> Bytes {
@@ -92,7 +108,7 @@ extension Shard where R: ~Copyable {
   }
 
   /// An error of our own for a query that no zone serves.
-  func refuse(_ buffer: Bytes, _ length: Int, _ query: Query, _ rcode: UInt16, _ source: Source) -> Int {
+  mutating func refuse(_ buffer: Bytes, _ length: Int, _ query: Query, _ rcode: UInt16, _ source: Source) -> Int {
     let reply = Reply.error(
       to: buffer, query: query, rcode: rcode,
       options: rcode == Rcode.badVers ? options.bytes.slice(0, 0) : echoedOptions(buffer, query))

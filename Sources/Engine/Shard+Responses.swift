@@ -76,46 +76,53 @@ extension Shard where R: ~Copyable {
       dispatch(question)
       return true
     }
+    if q.hasErrand {
+      counters.exchanged(upstream: upstream, rcode: message.flags & Header.rcodeMask, duration: now &- q.askedAt)
+      return resume(question, with: message) || malformed(question, isStream)
+    }
     writeQuestion(question)
     guard let response = images.write(message, question: folded.bytes.slice(0, Int(q.nameLength) &+ 4)) else {
-      // Over UDP a forger may have guessed this far: the answer may still come. Over TCP this is the upstream's answer,
-      // whole and in its frame: it is asked for again, and the connection's other questions are left alone.
-      guard isStream else { return true }
-      pool.withdraw(question, questions: &questions)
-      if q.sends >= Pool.Limits.sends {
-        settle(question, failing: Rcode.servFail, cause: .malformedAnswer)
-      } else {
-        dispatch(question)
-      }
-      return true
+      return malformed(question, isStream)
     }
     counters.exchanged(upstream: upstream, rcode: response.rcode, duration: now &- q.askedAt)
     settle(question, with: response)
     return true
   }
 
+  /// An answer whose records cannot be read. True, as from `respond`.
+  private mutating func malformed(_ question: Int, _ isStream: Bool) -> Bool {
+    // Over UDP a forger may have guessed this far: the answer may still come. Over TCP this is the upstream's answer,
+    // whole and in its frame: it is asked for again, and the connection's other questions are left alone.
+    guard isStream else { return true }
+    pool.withdraw(question, questions: &questions)
+    if questions[question].sends >= Pool.Limits.sends {
+      settle(question, failing: Rcode.servFail, cause: .malformedAnswer)
+    } else {
+      dispatch(question)
+    }
+    return true
+  }
+
   /// Over UDP an answer that was cut off is asked for again over TCP, unless the client asked over UDP and is to be told
   /// so itself.
-  private func retriesTruncated(_ q: Question) -> Bool {
+  private mutating func retriesTruncated(_ q: Question) -> Bool {
     tables.forwards[q.forward].transport == .udp
   }
 
   /// Whether a response's question section is the one asked: name, type and class.
-  private func isAnswer(_ message: Bytes, to question: Int) -> Bool {
+  private mutating func isAnswer(_ message: Bytes, to question: Int) -> Bool {
     let q = questions[question]
+    if q.hasErrand, let isAnswer = isErrandAnswer(message, to: question) { return isAnswer }
     guard message.questionCount == 1,
       let length = Name.plainLength(message, at: Header.length), length == Int(q.nameLength),
       message.count >= Header.length &+ length &+ 4,
       message.u16(Header.length &+ length) == q.type, message.u16(Header.length &+ length &+ 2) == q.recordClass
     else { return false }
-    let echoed = folded.bytes.slice(0, length)
-    echoed.copy(message.slice(Header.length, length), at: 0)
-    Name.fold(echoed)
-    return echoed.equals(questions.name(question))
+    return Name.isSame(message, at: Header.length, as: questions.name(question))
   }
 
   /// The question section in wire form, name folded, to the front of `folded`.
-  private func writeQuestion(_ question: Int) {
+  private mutating func writeQuestion(_ question: Int) {
     let q = questions[question]
     let length = Int(q.nameLength)
     folded.bytes.copy(questions.name(question), at: 0)

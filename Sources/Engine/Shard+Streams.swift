@@ -12,7 +12,7 @@ extension Shard where R: ~Copyable {
     generation &+= 1
     let stream = Stream(
       handle: completion.result, listener: listener, peer: ring.peer(of: completion.result), generation: generation,
-      deadline: now &+ Stream.Limits.read)
+      deadline: now &+ tables.timeouts[listener].read)
     guard let index = streams.take(stream) else {
       counters.add(.streamsRefused)
       ring.close(completion.result)
@@ -53,23 +53,23 @@ extension Shard where R: ~Copyable {
     if open >= Stream.Limits.count { closeStream(nearest) }
   }
 
-  private func token(_ operation: Token.Operation, stream: Int) -> Token {
+  private mutating func token(_ operation: Token.Operation, stream: Int) -> Token {
     Token(operation, index: stream, generation: streams[stream].generation)
   }
 
-  private func isCurrentStream(_ token: Token) -> Bool {
+  private mutating func isCurrentStream(_ token: Token) -> Bool {
     streams.isTaken(token.index) && streams[token.index].generation & 0xFF_FFFF == token.generation
   }
 
-  private func input(_ stream: Int) -> Bytes {
+  private mutating func input(_ stream: Int) -> Bytes {
     streamInput.bytes.slice(stream &* Stream.Limits.input, Stream.Limits.input)
   }
 
-  private func smallOutput(_ stream: Int) -> Bytes {
+  private mutating func smallOutput(_ stream: Int) -> Bytes {
     streamSmallOutput.bytes.slice(stream &* Stream.Limits.smallOutput, Stream.Limits.smallOutput)
   }
 
-  private func output(_ stream: Int) -> Bytes {
+  private mutating func output(_ stream: Int) -> Bytes {
     streamOutput.bytes.slice(streams[stream].output &* Stream.Limits.output, Stream.Limits.output)
   }
 
@@ -81,7 +81,7 @@ extension Shard where R: ~Copyable {
     ring.read(s.handle, into: input(stream).from(s.filled), token: token(.streamRead, stream: stream))
   }
 
-  private func mayServe(_ s: Stream) -> Bool {
+  private mutating func mayServe(_ s: Stream) -> Bool {
     s.outstanding < Stream.Limits.outstanding && s.unwritten < Stream.Limits.unwritten
   }
 
@@ -111,7 +111,7 @@ extension Shard where R: ~Copyable {
       let message = scratch.bytes.slice(0, Reply.maxStream)
       message.copy(input.slice(at &+ 2, length), at: 0)
       at &+= 2 &+ length
-      streams[stream].deadline = now &+ Stream.Limits.idle
+      streams[stream].deadline = now &+ tables.timeouts[streams[stream].listener].idle
       let address = scratch.bytes.slice(Reply.maxStream &+ 1, 56)
       streams[stream].peer.write(to: address)
       let source = Source(
@@ -127,12 +127,14 @@ extension Shard where R: ~Copyable {
     streams[stream].filled = left
     if streams[stream].isFinished, isQuiet(stream) { return closeStream(stream) }
     // A message begun is to be finished soon, a byte a second does not prolong it.
-    if left > 0, at > 0 || left <= 2 { streams[stream].deadline = now &+ Stream.Limits.read }
+    if left > 0, at > 0 || left <= 2 {
+      streams[stream].deadline = now &+ tables.timeouts[streams[stream].listener].read
+    }
     readStream(stream)
   }
 
   /// Nothing is under way and nothing whole is unread.
-  private func isQuiet(_ stream: Int) -> Bool {
+  private mutating func isQuiet(_ stream: Int) -> Bool {
     streams[stream].outstanding == 0 && streams[stream].unwritten == 0
   }
 
@@ -179,7 +181,7 @@ extension Shard where R: ~Copyable {
       return
     }
     streams[stream].outstanding &-= 1
-    streams[stream].deadline = now &+ Stream.Limits.idle
+    streams[stream].deadline = now &+ tables.timeouts[streams[stream].listener].idle
     guard append(reply, to: stream) else { return closeStream(stream) }
   }
 
@@ -193,7 +195,7 @@ extension Shard where R: ~Copyable {
       guard !s.isClosing else { continue }
       if !s.isWriting, s.unwritten > 0 {
         streams[stream].isWriting = true
-        streams[stream].deadline = max(s.deadline, now &+ Stream.Limits.write)
+        streams[stream].deadline = max(s.deadline, now &+ tables.timeouts[streams[stream].listener].write)
         let unwritten =
           s.smallEnd > s.smallStart
           ? smallOutput(stream).slice(s.smallStart, s.smallEnd &- s.smallStart)
@@ -210,7 +212,12 @@ extension Shard where R: ~Copyable {
     if streams[stream].isClosing { return releaseStream(stream) }
     guard completion.result > 0 else { return closeStream(stream) }
     wrote(Int(completion.result), stream)
-    if streams[stream].unwritten > 0 { markStream(stream) }
+    if streams[stream].unwritten > 0 {
+      markStream(stream)
+    } else {
+      let timeouts = tables.timeouts[streams[stream].listener]
+      streams[stream].deadline = now &+ (streams[stream].filled > 0 ? timeouts.read : timeouts.idle)
+    }
     // What was held back for the unwritten or the outstanding may go on.
     serve(stream)
   }

@@ -4,7 +4,7 @@ import Wire
 
 extension Shard where R: ~Copyable {
   /// Nanoseconds until something may be due; nil: nothing can become due by time alone.
-  package func timeout() -> UInt64? {
+  package mutating func timeout() -> UInt64? {
     if toWake & 1 << UInt64(index) != 0 { return 0 }
     let isWaiting =
       questions.count > 0 || streams.count > 0 || pool.connections.count > 0 || pausedReceives.count > 0
@@ -83,7 +83,7 @@ extension Shard where R: ~Copyable {
   }
 
   /// Nanoseconds a connection may be idle: `expire` of the forward that the upstream belongs to.
-  private func idleLimit(_ upstream: Int) -> UInt64 {
+  private mutating func idleLimit(_ upstream: Int) -> UInt64 {
     var forward = 0
     while forward < tables.forwards.count {
       let range = tables.forwards[forward].upstreams

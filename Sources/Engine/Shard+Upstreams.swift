@@ -83,18 +83,19 @@ extension Shard where R: ~Copyable {
     return true
   }
 
-  func token(_ operation: Token.Operation, _ connection: Int) -> Token {
+  mutating func token(_ operation: Token.Operation, _ connection: Int) -> Token {
     Token(operation, index: connection, generation: links[connection].generation)
   }
 
-  func isCurrent(_ token: Token) -> Bool {
+  mutating func isCurrent(_ token: Token) -> Bool {
     links.isTaken(token.index) && links[token.index].generation & 0xFF_FFFF == token.generation
   }
 
   /// Writes the question as a frame into the connection's output, or as a datagram. False: no room.
   private mutating func send(_ question: Int, on connection: Int) -> Bool {
     if questions[question].carrier == .udp { return sendDatagram(question, on: connection) }
-    let room = Header.length &+ Int(questions[question].nameLength) &+ 4 &+ EDNS.fixedLength &+ 2
+    var room = Header.length &+ Int(questions[question].nameLength) &+ 4 &+ EDNS.fixedLength &+ 2
+    if questions[question].hasErrand { room = max(room, self.room(forErrandOf: question) &+ 2) }
     let output = upstreamOutput.bytes.slice(connection &* UpstreamLink.outputSize, UpstreamLink.outputSize)
     guard output.count &- links[connection].outputEnd >= room else { return false }
     let id = pool.ask(question, on: connection, questions: &questions, now: now, random: 0)
@@ -128,14 +129,14 @@ extension Shard where R: ~Copyable {
   }
 
   /// The message that asks: RD, AD (RFC 6840 §5.7), CD as the clients have it; an OPT for DO, or for room over UDP.
-  private func write(_ question: Int, _ id: UInt16, to message: Bytes) -> Int {
+  private mutating func write(_ question: Int, _ id: UInt16, to message: Bytes) -> Int {
     let q = questions[question]
     let name = questions.name(question)
     let hasOPT = q.dnssecOK || q.carrier == .udp
+    let flags = Header.rd | Header.ad | (q.checkingDisabled ? Header.cd : 0)
     message.set(u16: id, at: 0)
-    message.setHeader(
-      flags: Header.rd | Header.ad | (q.checkingDisabled ? Header.cd : 0), questions: 1, answers: 0, authorities: 0,
-      additionals: hasOPT ? 1 : 0)
+    if q.hasErrand, let length = writeErrand(question, flags: flags, to: message) { return length }
+    message.setHeader(flags: flags, questions: 1, answers: 0, authorities: 0, additionals: hasOPT ? 1 : 0)
     message.copy(name, at: Header.length)
     let end = Header.length &+ name.count &+ 4
     message.set(u16: q.type, at: end &- 4)

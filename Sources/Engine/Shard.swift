@@ -29,12 +29,14 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   let events: ByteQueue
   var tables: Tables
   var segment: Segment
-  let readers: Table<SegmentReader>
+  let readers: Readers
   let inboxes: Table<ByteQueue>
   let outboxes: Table<ByteQueue>
 
   var questions: Questions
   var pool: Pool
+  /// By pending question: what is asked in its place, and what follows. Only of chains with a resolver.
+  var errands: [Int: Errand] = [:]
   var waiters: Slab<Waiter>
   let waiterOptions: Region
   var images = ImageWriter()
@@ -97,7 +99,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     tables = Tables(fabric.settings)
     segment = Segment(fabric.layout, memory: fabric.segment(index))
     let all = 0..<fabric.shards
-    readers = Table(all.map { SegmentReader(fabric.layout, memory: fabric.segment($0)) })
+    readers = Readers(all.map { SegmentReader(fabric.layout, memory: fabric.segment($0)) })
     inboxes = Table(all.map { fabric.mailbox(from: $0, to: index) })
     outboxes = Table(all.map { fabric.mailbox(from: index, to: $0) })
     questions = Questions(capacity: ShardLimits.questions)

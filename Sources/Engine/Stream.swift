@@ -45,11 +45,7 @@ struct Stream: BitwiseCopyable {
     /// No more of a stream's queries are read while this many wait, or this much is unwritten.
     static let outstanding = 32
     static let unwritten = 60 << 10
-    /// Nanoseconds (spec a.6): a message begun, or the first one; idle; a write.
-    static let read: UInt64 = 3_000_000_000
-    static let idle: UInt64 = 10_000_000_000
-    static let write: UInt64 = 5_000_000_000
-    /// From a query to its answer: the budget of the shard that asks, and the mail there and back.
+    /// Nanoseconds from a query to its answer: the budget of the shard that asks, and the mail there and back.
     static let answer: UInt64 = 5_000_000_000
   }
 }

@@ -52,6 +52,10 @@ struct Chain: BitwiseCopyable {
   var forwards = IndexRange()
   var logsQueries = false
   var logsErrors = false
+  /// Has directives in front of the cache.
+  var needsEveryQuery = false
+  /// Has directives behind it that answer or change questions.
+  var resolves = false
 
   init(_ settings: Settings.Chain, firstForward: Int, _ names: inout NameTable) {
     if let cache = settings.cache {
@@ -68,6 +72,8 @@ struct Chain: BitwiseCopyable {
     }
     logsQueries = settings.logsQueries
     logsErrors = settings.logsErrors
+    needsEveryQuery = settings.front != nil
+    resolves = settings.resolver != nil
     forwards = IndexRange(start: firstForward, count: settings.forwards.count)
   }
 }
@@ -106,7 +112,10 @@ struct Tables: ~Copyable {
   let zones: Table<Zone>
   let zoneOrder: Table<Int>  // zone indices, group by group, longest name first
   let groups: Table<IndexRange>
+  /// A negative one is the complement of a group with a chain that translates.
   let listenerGroups: Table<Int>
+  let timeouts: Table<Settings.Timeouts>
+  private let groupCount: Int
   let chains: Table<Chain>
   var forwards: Table<Forward>
 
@@ -120,7 +129,8 @@ struct Tables: ~Copyable {
     for zone in settings.zones { zones.append(Zone(name: names.add([zone.name]).start, chain: zone.chain)) }
     var zoneOrder: [Int] = []
     var groups: [IndexRange] = []
-    for group in settings.groups {
+    // Each group three times: the second and the third keep answers that are for IPv6 or IPv4 clients alone.
+    for group in settings.groups + settings.groups + settings.groups {
       groups.append(IndexRange(start: zoneOrder.count, count: group.count))
       zoneOrder += group.sorted { settings.zones[$0].name.count > settings.zones[$1].name.count }
     }
@@ -133,10 +143,23 @@ struct Tables: ~Copyable {
     self.zones = Table(zones)
     self.zoneOrder = Table(zoneOrder)
     self.groups = Table(groups)
-    listenerGroups = Table(settings.listeners.map(\.group))
+    groupCount = settings.groups.count
+    listenerGroups = Table(
+      settings.listeners.map { listener in
+        let zones = settings.groups[listener.group]
+        return zones.contains { settings.chains[settings.zones[$0].chain].translates }
+          ? ~listener.group : listener.group
+      })
+    timeouts = Table(settings.listeners.map(\.timeouts))
     self.chains = Table(chains)
     self.forwards = Table(forwards)
     self.names = names
+  }
+
+  /// The group of a query that came to a listener where some chain translates.
+  @inline(never) func translatedGroup(_ group: Int, _ query: Query, _ sender: Bytes) -> Int {
+    guard query.type == RecordType.aaaa, query.recordClass == RecordClass.in else { return group }
+    return group &+ groupCount &* (Peer.isIPv6(sender) ? 1 : 2)
   }
 
   /// The zone of `group` with the longest name that is `name` or above it, or nil. A DS question belongs to the

@@ -34,7 +34,7 @@
   }
 
   @inlinable @inline(__always) func check(_ at: Int, _ length: Int) {
-    precondition(at >= 0 && length >= 0 && at <= count && length <= count - at)
+    precondition(at >= 0 && length >= 0 && at <= count &- length)
   }
 
   @inlinable @inline(__always) public func u16(_ at: Int) -> UInt16 {
@@ -50,6 +50,15 @@
   @inlinable @inline(__always) public func word(_ at: Int) -> UInt64 {
     check(at, 8)
     return unsafe base.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+  }
+
+  /// `word` and `set(word:)` without their check, for loops that made it for all of their range.
+  @inlinable @inline(__always) @unsafe public func uncheckedWord(_ at: Int) -> UInt64 {
+    unsafe base.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+  }
+
+  @inlinable @inline(__always) @unsafe public func setUnchecked(word value: UInt64, at: Int) {
+    unsafe base.storeBytes(of: value, toByteOffset: at, as: UInt64.self)
   }
 
   @inlinable @inline(__always) public func set(u16 value: UInt16, at: Int) {
@@ -123,17 +132,38 @@
   /// Same length, same bytes.
   @inlinable public func equals(_ other: Bytes) -> Bool {
     guard count == other.count else { return false }
+    // Both have `count` bytes.
     var i = 0
     while i &+ 8 <= count {
-      if word(i) != other.word(i) { return false }
+      if unsafe uncheckedWord(i) != other.uncheckedWord(i) { return false }
       i &+= 8
     }
     // The rest at once, with some of the last word again.
-    if count >= 8 { return word(count &- 8) == other.word(count &- 8) }
+    if count >= 8 { return unsafe uncheckedWord(count &- 8) == other.uncheckedWord(count &- 8) }
     while i < count {
       if self[i] != other[i] { return false }
       i &+= 1
     }
     return true
+  }
+}
+
+/// Arrays, for code off the query path.
+extension Bytes {
+  public var octets: [UInt8] {
+    unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      // The buffer has room for `count` bytes, and this view holds as many.
+      if count > 0 { unsafe UnsafeMutableRawPointer(buffer.baseAddress!).copyMemory(from: base, byteCount: count) }
+      initialized = count
+    }
+  }
+
+  /// Copies all of `octets` to the front.
+  public func write(_ octets: [UInt8]) {
+    check(0, octets.count)
+    // In bounds by the check.
+    unsafe octets.withUnsafeBytes { source in
+      if let start = source.baseAddress { unsafe base.copyMemory(from: start, byteCount: source.count) }
+    }
   }
 }

@@ -48,7 +48,9 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
   }
 
   @inline(__always) public func isTaken(_ index: Int) -> Bool {
-    UInt(bitPattern: index) < UInt(bitPattern: touched) && links.bytes.u32(index &* 4) == Self.taken
+    guard UInt(bitPattern: index) < UInt(bitPattern: touched) else { return false }
+    // There is a link for each of the `capacity` elements, of which `touched` are in use.
+    return unsafe links.bytes.address.load(fromByteOffset: index &* 4, as: UInt32.self) == Self.taken
   }
 
   /// The element at an index that is taken. (Addressors, because a `_modify` that is not inlined allocates a frame.)

@@ -30,7 +30,7 @@ import CAtomics
   }
 
   @inlinable @inline(__always) func check(_ at: Int, _ length: Int) {
-    precondition(at >= 0 && length >= 0 && at <= count && length <= count - at)
+    precondition(at >= 0 && length >= 0 && at <= count &- length)
   }
 
   @inlinable @inline(__always) public func relaxed(_ at: Int) -> UInt64 {

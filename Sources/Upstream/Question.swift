@@ -13,10 +13,12 @@ public struct QuestionKey {
   /// Index of the zone that decides which upstreams are asked.
   public let zone: Int
   public let transport: Transport
+  /// What else tells equal questions apart: the cache key's group.
+  public let group: UInt16
 
   public init(
     hash: UInt64, name: Bytes, type: UInt16, recordClass: UInt16, dnssecOK: Bool, checkingDisabled: Bool, zone: Int,
-    transport: Transport
+    transport: Transport, group: UInt16
   ) {
     self.hash = hash
     self.name = name
@@ -26,6 +28,7 @@ public struct QuestionKey {
     self.checkingDisabled = checkingDisabled
     self.zone = zone
     self.transport = transport
+    self.group = group
   }
 }
 
@@ -45,6 +48,9 @@ public struct Question: BitwiseCopyable, Sendable {
   /// What makes it equal to others, and what it is sent over: TCP, too, once an answer by datagram was cut off.
   public let transport: Transport
   public var carrier: Transport
+  public let group: UInt16
+  /// The engine asks something else in its place.
+  public var hasErrand = false
   /// Tells this use of the slot from earlier ones.
   public let serial: UInt32
   /// Nanoseconds: when the waiters get SERVFAIL.
@@ -116,6 +122,7 @@ public struct Questions: ~Copyable {
       let q = slots[index]
       if q.hash == key.hash, q.type == key.type, q.recordClass == key.recordClass, q.dnssecOK == key.dnssecOK,
         q.checkingDisabled == key.checkingDisabled, q.zone == key.zone, q.transport == key.transport,
+        q.group == key.group,
         name(index).equals(key.name)
       {
         return index
@@ -131,13 +138,21 @@ public struct Questions: ~Copyable {
     var question = Question(
       hash: key.hash, nameLength: UInt8(truncatingIfNeeded: key.name.count), type: key.type,
       recordClass: key.recordClass, dnssecOK: key.dnssecOK, checkingDisabled: key.checkingDisabled, zone: key.zone,
-      transport: key.transport, carrier: key.transport, serial: serial, deadline: deadline)
+      transport: key.transport, carrier: key.transport, group: key.group, serial: serial, deadline: deadline)
     question.nextInBucket = head(key.hash)
     guard let index = slots.take(question) else { return nil }
     names.bytes.copy(key.name, at: index &* 256)
     setHead(key.hash, index)
     byDeadline.append(index, to: &deadlines)
     return index
+  }
+
+  /// Another question takes its place, deadline and waiters: it may be sent as often as a new one.
+  public mutating func restart(_ index: Int) {
+    slots[index].sends = 0
+    slots[index].isSuspect = false
+    slots[index].tried = 0
+    slots[index].carrier = slots[index].transport
   }
 
   /// Forgets a question that was answered or given up.

@@ -1,4 +1,5 @@
 import CUring
+import Glibc
 
 /// An eventfd (eventfd(2)): one side sleeps until the other has something for it.
 public final class EventSignal: Sendable {
@@ -11,8 +12,13 @@ public final class EventSignal: Sendable {
 
   deinit { close(descriptor) }
 
-  /// Sleeps until somebody signalled since the last wait.
-  public func wait() {
+  /// Sleeps until somebody signalled since the last wait, or for `milliseconds`; nil: without end.
+  public func wait(milliseconds: Int32? = nil) {
+    if let milliseconds {
+      var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      // The one element lives through the call.
+      if unsafe poll(&watched, 1, milliseconds) <= 0 { return }
+    }
     var count: eventfd_t = 0
     // The count lives through the call.
     while unsafe eventfd_read(descriptor, &count) != 0 {}

@@ -26,6 +26,7 @@ struct NameWriter: ~Copyable {
   /// The last pointer that was a whole name, and the pointer that it became: an RRset has one owner.
   private var lastPointer: UInt16 = 0
   private var lastWritten: UInt16 = 0
+  private var questionLength = 0
   /// Offsets from the question's start at which it has a label: what most names in a response point to.
   private var questionLabels: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
@@ -34,6 +35,7 @@ struct NameWriter: ~Copyable {
     table.bytes.fill(0)
     work = 0
     lastPointer = 0
+    questionLength = nameLength
     questionLabels = (0, 0, 0, 0)
     name.bytes.copy(out.slice(Header.length, nameLength), at: 0)
     var index = hashSuffixes(nameLength) &- 1
@@ -64,6 +66,15 @@ struct NameWriter: ~Copyable {
     }
   }
 
+  /// Where the question ends in the name at `source`, which is written out; nil if it does not, or in another spelling.
+  /// kube-dns compresses nothing, and nearly all of its names are the question's or above it.
+  private func questionSuffix(_ message: Bytes, _ source: Int, _ out: Bytes) -> Int? {
+    guard let length = Name.plainLength(message, at: source), length > 1, length <= questionLength else { return nil }
+    let offset = Header.length &+ questionLength &- length
+    guard isQuestionLabel(offset), message.slice(source, length).equals(out.slice(offset, length)) else { return nil }
+    return offset
+  }
+
   /// Writes the name at `source` of `message` to `out` at `at` and returns the offset after it; nil if the name is
   /// malformed, does not fit, or the message asks for too much work. Without `compress` it is written whole.
   mutating func write(_ message: Bytes, at source: Int, to out: Bytes, at: Int, compress: Bool) -> Int? {
@@ -75,6 +86,10 @@ struct NameWriter: ~Copyable {
         out.set(u16: known, at: at)
         return at &+ 2
       }
+    }
+    if compress, at &+ 2 <= out.count, let known = questionSuffix(message, source, out) {
+      out.set(u16: 0xC000 | UInt16(truncatingIfNeeded: known), at: at)
+      return at &+ 2
     }
     guard let length = Name.expand(message, at: source, into: name.bytes, work: &work) else { return nil }
     let count = hashSuffixes(length)

@@ -3,14 +3,20 @@ import Memory
 /// What an OPT record says (RFC 6891 §6.1), and where its options stand in the message it came in.
 public struct EDNS: BitwiseCopyable, Sendable {
   /// The sender's UDP payload size as written; `Reply` applies the bounds.
-  public let udpSize: UInt16
+  public internal(set) var udpSize: UInt16
   public let extendedRcode: UInt8
   public let version: UInt8
   public let dnssecOK: Bool
-  public let options: Int
-  public let optionsLength: Int
+  private let optionsStart: UInt16
+  private let optionsSize: UInt16
+
+  /// Where the options stand in the message, octets.
+  public var options: Int { Int(optionsStart) }
+  public var optionsLength: Int { Int(optionsSize) }
 
   public static let dnssecOKBit: UInt32 = 0x8000
+  /// The option that asks for, and carries, a server's identifier (RFC 5001).
+  public static let nsid: UInt16 = 3
   /// Options in one OPT beyond this many are an attack on the reader (Unbound CVE-2026-41292).
   static let maxOptions = 32
 
@@ -20,8 +26,8 @@ public struct EDNS: BitwiseCopyable, Sendable {
     self.dnssecOK = dnssecOK
     extendedRcode = 0
     version = 0
-    options = 0
-    optionsLength = 0
+    optionsStart = 0
+    optionsSize = 0
   }
 
   /// The OPT of `record`; nil if its owner is not the root, or its options do not fill it exactly.
@@ -32,9 +38,10 @@ public struct EDNS: BitwiseCopyable, Sendable {
     extendedRcode = UInt8(truncatingIfNeeded: ttl >> 24)
     version = UInt8(truncatingIfNeeded: ttl >> 16)
     dnssecOK = ttl & Self.dnssecOKBit != 0
-    options = record.data
-    optionsLength = record.dataLength
-    var at = options
+    // A message has at most 65,535 octets.
+    optionsStart = UInt16(truncatingIfNeeded: record.data)
+    optionsSize = UInt16(truncatingIfNeeded: record.dataLength)
+    var at = record.data
     var seen = 0
     while at < record.end {
       guard at &+ 4 <= record.end, seen < Self.maxOptions else { return nil }
@@ -45,7 +52,7 @@ public struct EDNS: BitwiseCopyable, Sendable {
   }
 
   /// Options that CoreDNS sends back unchanged: NSID, EXPIRE, COOKIE, TCP-KEEPALIVE, PADDING (spec a.6).
-  @inline(__always) static func isEchoed(_ code: UInt16) -> Bool { code == 3 || code >= 9 && code <= 12 }
+  @inline(__always) static func isEchoed(_ code: UInt16) -> Bool { code == nsid || code >= 9 && code <= 12 }
 
   /// Copies the options to be echoed to the front of `out`, whole ones only, and returns the bytes written.
   public func echoedOptions(_ message: Bytes, into out: Bytes) -> Int {

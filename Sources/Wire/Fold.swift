@@ -54,14 +54,41 @@ extension Name {
     _ message: Bytes, at start: Int, length: Int, into out: Bytes, salt: UInt64, secret: HashSecret
   ) -> UInt64 {
     var hash = secret.k0 ^ UInt64(truncatingIfNeeded: length)
-    var index = 0
-    while index &* 8 < length {
-      let word = Fold.lower(Fold.word(message, start, length, index))
-      out.set(word: word, at: index &* 8)
+    // One check for all: the name with the eight octets before it, and room for its whole words.
+    let source = message.slice(start &- 8, length &+ 8)
+    let target = out.slice(0, (length &+ 7) & ~7)
+    var at = 0
+    while at &+ 8 <= length {
+      let word = Fold.lower(unsafe source.uncheckedWord(at &+ 8))
+      unsafe target.setUnchecked(word: word, at: at)
       hash = Fold.mix(hash ^ word, secret.k1)
-      index &+= 1
+      at &+= 8
+    }
+    if at < length {
+      // The word that ends with the name's last octet, less what came before.
+      let last = unsafe source.uncheckedWord(length)
+      let word = Fold.lower(last &>> (UInt64(8 &- (length &- at)) &* 8))
+      unsafe target.setUnchecked(word: word, at: at)
+      hash = Fold.mix(hash ^ word, secret.k1)
     }
     return Fold.mix(hash ^ salt, secret.k2) ^ hash
+  }
+}
+
+extension Name {
+  /// Whether the name of `name.count` octets at `start` (at least 8) of `message` is, but for case, the folded `name`.
+  public static func isSame(_ message: Bytes, at start: Int, as name: Bytes) -> Bool {
+    let source = message.slice(start &- 8, name.count &+ 8)
+    var at = 0
+    while at &+ 8 <= name.count {
+      if unsafe Fold.lower(source.uncheckedWord(at &+ 8)) != name.uncheckedWord(at) { return false }
+      at &+= 8
+    }
+    while at < name.count {
+      if Fold.lower(UInt64(source[at &+ 8])) != UInt64(name[at]) { return false }
+      at &+= 1
+    }
+    return true
   }
 }
 
@@ -78,16 +105,17 @@ public struct Spelling: BitwiseCopyable, Sendable {
     var index = 0
     while index &* 8 < length {
       let upper = Fold.upper(Fold.word(message, start, length, index))
+      index &+= 1
+      guard upper != 0 else { continue }
       // Bit 7 of byte i to bit i of the top byte.
       let eight = ((upper >> 7) &* 0x0102_0408_1020_4080) >> 56
-      let shifted = eight << (UInt64(index & 7) &* 8)
-      switch index >> 3 {
+      let shifted = eight << (UInt64((index &- 1) & 7) &* 8)
+      switch (index &- 1) >> 3 {
       case 0: bits.0 |= shifted
       case 1: bits.1 |= shifted
       case 2: bits.2 |= shifted
       default: bits.3 |= shifted
       }
-      index &+= 1
     }
   }
 

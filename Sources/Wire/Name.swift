@@ -63,6 +63,17 @@ public enum Name {
     return nil
   }
 
+  /// The name at `start`, pointers followed, in wire format as it is spelled; nil if it is malformed. It allocates.
+  public static func expanded(_ message: Bytes, at start: Int) -> [UInt8]? {
+    unsafe withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer -> [UInt8]? in
+      // The allocation holds 256 bytes and outlives this call.
+      let out = unsafe Bytes(base: buffer.baseAddress!, count: 256)
+      var work = 0
+      guard let length = expand(message, at: start, into: out, work: &work) else { return nil }
+      return out.slice(0, length).octets
+    }
+  }
+
   /// Whether `suffix` is `name` or an ancestor of it, on label borders. Both uncompressed and folded.
   public static func hasSuffix(_ name: Bytes, _ suffix: Bytes) -> Bool {
     var at = 0

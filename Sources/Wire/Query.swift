@@ -5,15 +5,16 @@ public struct Query: BitwiseCopyable, Sendable {
   public let id: UInt16
   public let flags: UInt16
   /// Octets of the question's name, root included; it starts at `Header.length`.
-  public let nameLength: Int
+  public var nameLength: Int { Int(nameOctets) }
+  private let nameOctets: UInt8
   public let type: UInt16
   public let recordClass: UInt16
-  public let edns: EDNS?
+  public private(set) var edns: EDNS?
 
   public init(id: UInt16, flags: UInt16, nameLength: Int, type: UInt16, recordClass: UInt16, edns: EDNS?) {
     self.id = id
     self.flags = flags
-    self.nameLength = nameLength
+    nameOctets = UInt8(truncatingIfNeeded: nameLength)
     self.type = type
     self.recordClass = recordClass
     self.edns = edns
@@ -21,6 +22,13 @@ public struct Query: BitwiseCopyable, Sendable {
 
   /// Offset after the question: where a reply's records start.
   public var questionEnd: Int { Header.length &+ nameLength &+ 4 }
+  /// The query as if its sender took UDP payloads of `size` octets at most.
+  public func offering(atMost size: UInt16) -> Query {
+    var query = self
+    if let offer = edns?.udpSize { query.edns?.udpSize = min(offer, size) }
+    return query
+  }
+
   public var dnssecOK: Bool { edns?.dnssecOK ?? false }
   public var checkingDisabled: Bool { flags & Header.cd != 0 }
 }

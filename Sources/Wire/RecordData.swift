@@ -1,18 +1,18 @@
 /// Where names stand inside the data of the types whose names may be compressed (RFC 1035) or were by some servers
 /// (RFC 3597 §4), in any class: BIND answers `version.bind CH TXT` with an NS record. Every other type's data is opaque
 /// octets.
-struct RecordDataLayout {
+public struct RecordDataLayout: Sendable {
   /// Octets before the first name, names in a row, octets after the last name.
-  let before: Int
+  public let before: Int
   /// Character-strings that stand after `before`: each an octet of length and as many octets.
-  var strings = 0
-  let names: Int
-  let after: Int
+  public private(set) var strings = 0
+  public let names: Int
+  public let after: Int
   /// Whether a sender may compress them: the types of RFC 1035 only (RFC 3597 §4).
   let compressible: Bool
 
   /// nil: opaque.
-  init?(_ type: UInt16) {
+  public init?(_ type: UInt16) {
     switch type {
     case 2, 3, 4, 5, 7, 8, 9, 12: (before, names, after, compressible) = (0, 1, 0, true)  // NS MD MF CNAME MB MG MR PTR
     case 6: (before, names, after, compressible) = (0, 2, 20, true)  // SOA

@@ -60,8 +60,8 @@ import Testing
       (". {\n\u{0}\n}", "Corefile:2 - Error during parsing: unexpected NUL byte"),
       (". {\n\n nonsense 1 {\n}\n}", "Corefile:3 - Error during parsing: Unknown directive 'nonsense'"),
       (
-        ". {\n ready\n}",
-        "Corefile:2 - no action found for directive 'ready' with server type 'dns' (missing a plugin?)"
+        ". {\n chaos\n}",
+        "Corefile:2 - no action found for directive 'chaos' with server type 'dns' (missing a plugin?)"
       ),
       (
         ". {\n kubernetes cluster.local {\n pods {\n }\n }\n}",

@@ -1,7 +1,7 @@
 import Corefile
 import Testing
 
-/// `bufsize`, `debug`, `dnstap`, `metadata`, `pprof`, `timeouts`, `trace`.
+/// `acl`, `any`, `bufsize`, `debug`, `dnstap`, `metadata`, `minimal`, `nsid`, `pprof`, `ready`, `timeouts`, `trace`.
 @Suite struct MinorDirectiveTests {
   @Test func accepted() throws {
     let block = try readDirectives(
@@ -32,8 +32,43 @@ import Testing
     #expect(block.pprof?.address.description == ":6060")
   }
 
+  @Test func beyondNodeCache() throws {
+    let block = try readDirectives(
+      """
+      any
+      minimal
+      nsid node one
+      ready :8282
+      acl a.test {
+        ALLOW type A AAAA net 10.1.2.3 2001:db8::/32
+        block type * net *
+        drop
+      }
+      acl {
+        filter net 10.0.0.1/8
+      }
+      """)
+    #expect(block.any?.line == 2 && block.minimal?.line == 3)
+    #expect(block.nsid?.data == "node one")
+    #expect(block.ready?.address.description == ":8282")
+    #expect(block.acl.map { $0.zones.map(\.text) } == [["a.test."], ["."]])
+    #expect(block.acl[0].rules.map(\.action) == [.allow, .block, .drop])
+    #expect(block.acl[0].rules[0].types.map(\.name) == ["A", "AAAA"])
+    #expect(block.acl[0].rules[0].networks.map(\.description) == ["10.1.2.3/32", "2001:db8::/32"])
+    #expect(block.acl[0].rules[1].types.isEmpty && block.acl[0].rules[1].networks.isEmpty)
+    #expect(block.acl[1].rules[0].networks.map(\.description) == ["10.0.0.0/8"])
+    #expect(try readDirectives("nsid\nready").nsid?.data == nil)
+    #expect(try readDirectives("ready").ready?.address.description == ":8181")
+  }
+
   @Test(
     arguments: [
+      ("any 1", "2 - plugin/any: Wrong argument count or unexpected line ending after '1', expected: any"),
+      ("minimal {\n}", "2 - plugin/minimal: unexpected '{', 'minimal' takes no options"),
+      ("ready x", "2 - plugin/ready: not an address and port: \"x\", expected [HOST]:PORT"),
+      ("acl {\nallow x\n}", "3 - plugin/acl: unexpected token \"x\"; expect 'type | net'"),
+      ("acl {\nallow net x\n}", "3 - plugin/acl: illegal CIDR notation \"x\""),
+      ("acl {\nallow type x\n}", "3 - plugin/acl: unexpected token \"x\"; expect legal QTYPE"),
       ("bufsize 511", "2 - plugin/bufsize: bufsize must be from 512 to 4096: 511"),
       ("debug 1", "2 - plugin/debug: Wrong argument count or unexpected line ending after '1', expected: debug"),
       ("dnstap /s full", "2 - directive 'dnstap' is not supported by this version of ringlet"),

@@ -43,6 +43,14 @@ import Testing
         ttl 60
         fallthrough
       }
+      acl a.b {
+        block type A net 10.0.0.0/8 ::1
+        filter net *
+      }
+      any
+      minimal
+      nsid a b
+      ready :8181
       loadbalance weighted w {
         reload 1m
         prefer 10.0.0.0/8 ::/0

@@ -51,7 +51,7 @@ import Upstream
     for length in 1...255 {
       let key = QuestionKey(
         hash: 1, name: name.bytes.slice(0, length), type: 1, recordClass: 1, dnssecOK: false, checkingDisabled: false,
-        zone: 0, transport: .tcp)
+        zone: 0, transport: .tcp, group: 0)
       #expect(script.find(key) == nil)
       let index = script.add(key, deadline: 1)
       #expect(index != nil && script.find(key) == index)

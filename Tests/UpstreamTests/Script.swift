@@ -26,7 +26,7 @@ final class Script {
     name[3] = 0
     return QuestionKey(
       hash: hash ?? UInt64(number) &* 0x9E37_79B9_7F4A_7C15, name: name, type: type, recordClass: `class`,
-      dnssecOK: dnssecOK, checkingDisabled: checkingDisabled, zone: zone, transport: transport)
+      dnssecOK: dnssecOK, checkingDisabled: checkingDisabled, zone: zone, transport: transport, group: 0)
   }
 
   /// Adds question `number`, which there must be room for.

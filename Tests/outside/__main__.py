@@ -12,7 +12,15 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-ALONE = ("test_hot_path", "test_joining", "test_mutations", "test_pipelining", "test_saturation", "test_upstream_loss")
+ALONE = (
+    "test_benchmarks",
+    "test_hot_path",
+    "test_joining",
+    "test_mutations",
+    "test_pipelining",
+    "test_saturation",
+    "test_upstream_loss",
+)
 AT_ONCE = 4
 LIMIT = 400  # seconds for one module
 

@@ -54,7 +54,7 @@ class CorefileErrors(ProcessCase):
 
     def test_known_but_missing(self):
         """A directive that CoreDNS has and node-cache lacks."""
-        for directive in ("ready", "kubernetes", "autopath", "acl"):
+        for directive in ("tls", "kubernetes", "autopath", "chaos"):
             with self.subTest(directive=directive):
                 said = self.start_with(f".:0 {{\n    {directive}\n}}\n")
                 self.assertIn(f"no action found for directive '{directive}' with server type 'dns' (missing a plugin?)", said)

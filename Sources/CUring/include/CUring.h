@@ -334,4 +334,50 @@ static inline int curing_outgoing(const void *address, unsigned length, int is_s
   return s;
 }
 
+/* A load client's socket, from `local` (0 bytes: any address): UDP connected, TCP not yet. `buffer` bytes each way, or
+   what the system allows; 0: its default. The descriptor, or -errno. */
+static inline int curing_source(const void *address, unsigned length, int is_stream, const void *local, unsigned local_length, int buffer) {
+  int family = ((const struct sockaddr *)address)->sa_family, one = 1;
+  int s = socket(family, (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+  if (s < 0) return -errno;
+  if (is_stream) setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (buffer) {
+    if (setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer)) setsockopt(s, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    if (setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer)) setsockopt(s, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+  }
+  if ((local_length && bind(s, (const struct sockaddr *)local, local_length)) ||
+      (!is_stream && connect(s, (const struct sockaddr *)address, length))) {
+    int e = -errno;
+    close(s);
+    return e;
+  }
+  return s;
+}
+
+/* What arrives at a connected socket, into provided buffers until a completion without F_MORE. `is_fixed`: `socket` is
+   an index of the registered files. */
+static inline void curing_receive_connected(struct curing *c, int socket, int is_fixed, uint64_t token) {
+  struct io_uring_sqe *s = curing_sqe(c);
+  io_uring_prep_recv_multishot(s, socket, 0, 0, 0);
+  s->flags |= IOSQE_BUFFER_SELECT | (is_fixed ? IOSQE_FIXED_FILE : 0);
+  io_uring_sqe_set_data64(s, token);
+}
+
+/* Sends a datagram on a connected, registered socket while the entry is submitted, so that its bytes are free after it.
+   Only failures complete; -EAGAIN: the socket is full. */
+static inline void curing_send_connected(struct curing *c, int socket, const void *from, size_t length, uint64_t token) {
+  struct io_uring_sqe *s = curing_sqe(c);
+  io_uring_prep_send(s, socket, from, length, MSG_DONTWAIT);
+  s->flags |= IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data64(s, token);
+}
+
+/* Submits without waiting, and returns how many completions there are. `seen` are those of the last turn. */
+static inline unsigned curing_poll(struct curing *c, unsigned seen) {
+  io_uring_cq_advance(&c->ring, seen);
+  if (c->adding) io_uring_buf_ring_advance(c->returned, c->adding), c->adding = 0;
+  io_uring_submit_and_get_events(&c->ring);
+  return io_uring_cq_ready(&c->ring);
+}
+
 #pragma clang assume_nonnull end

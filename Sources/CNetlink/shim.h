@@ -1,0 +1,20 @@
+/* What Swift's Glibc module leaves out: netlink's structures and numbers, descriptors of events and processes, the
+   environment. */
+#define _GNU_SOURCE
+/* Before the kernel's headers, which then leave out what it defines. */
+#include <netinet/in.h>
+
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <spawn.h>
+#include <sys/eventfd.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+/* environ(7) as a value: a global variable of C is one that Swift takes for racy. Nobody here calls setenv. */
+static inline char **cnetlink_environment(void) { return environ; }
