@@ -49,14 +49,15 @@ class Distributions(harness.OutsideCase):
         pod = pathlib.Path(self.directory, name)
         shutil.copytree(HERE / name, pod)
         (pod / "tmp").mkdir()
+        (pod / "etc/node-cache").touch()
         (pod / "etc/resolv.conf").write_text("nameserver 10.0.0.2\nsearch example.org\n")
         (pod / "etc/hosts").write_text("127.0.0.1 localhost\n")
         env = dict(line.split("=", 1) for line in (pod / "env").read_text().splitlines())
         script = (
-            f'cd / && mount --bind {pod}/etc /etc && mount --bind {pod}/etc/coredns /etc/coredns'
+            f'cd / && mount --bind {harness.BINARY} {pod}/etc/node-cache && mount --rbind {pod}/etc /etc && mount --bind {pod}/etc/coredns /etc/coredns'
             f' && mount -o remount,ro,bind /etc/coredns && mount --bind {pod}/tmp /tmp && exec "$@"'
         )
-        argv = ["ip", "netns", "exec", self.netns, "sh", "-c", script, "sh", harness.BINARY]
+        argv = ["ip", "netns", "exec", self.netns, "sh", "-c", script, "sh", "/etc/node-cache"]
         argv += (pod / "args").read_text().splitlines()
         child = harness.Process(argv, f"{self.directory}/{name}.log", env={**os.environ, **env})
         child.pod = pod
