@@ -44,6 +44,16 @@ public final class NodeCache: Sendable {
 
   /// Starts everything and serves until a signal ends the process. Throws what makes serving impossible.
   public func run() throws(Fatal) -> Never {
+    do {
+      try serve()
+    } catch {
+      // What led to it is in the log.
+      log.flush()
+      throw error
+    }
+  }
+
+  private func serve() throws(Fatal) -> Never {
     let logger = log.logger()
     logger.info("Starting node-cache image: ringlet-\(Self.version)")
     var rendered = RenderedCorefile(flags, logger, setupErrors)

@@ -204,6 +204,13 @@ class Explain(InspectCase):
         self.assertEqual(names("a.test", "AAAA"), ["block", "rewrite", "template"])
         self.assertEqual(names("a.test", "A"), ["block", "rewrite", "hosts", "whoami"])
 
+    def test_directives_before_the_cache(self):
+        """acl may end it, any ends questions for ANY alone."""
+        self.write("Corefile", ".:5353 {\n    acl {\n        block net 10.0.0.0/8\n    }\n    any\n    cache\n    forward . 10.0.0.1\n}\n")
+        names = lambda *words: [line.split()[0] for line in self.explain(*words)[1:]]
+        self.assertEqual(names("a.test"), ["block", "acl", "cache", "forward"])
+        self.assertEqual(names("a.test", "ANY"), ["block", "acl", "any"])
+
     def test_usage(self):
         self.inspect("explain", code=2)
         self.assertIn('"a..b" is no domain name', self.inspect("explain", "a..b", code=2))

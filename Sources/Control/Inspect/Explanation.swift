@@ -66,6 +66,11 @@ struct Explanation {
       case .cache:
         guard let cache = block.cache, cache.zones.contains(where: { $0.contains(name) }) else { continue }
         step.text = "answers what it knows: \(cache.meaning)"
+      case .acl: step.text = "may turn the client away: \(line.text)"
+      case .any:
+        guard type == .any else { continue }
+        step.text = "answers with HINFO"
+        return steps + [step]
       case .rewrite: step.text = "may change it: \(line.text)"
       case .dns64:
         guard type.name == "AAAA" else { continue }

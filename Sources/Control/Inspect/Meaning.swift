@@ -16,6 +16,7 @@ extension ServerBlock {
     case .hosts: hosts?.meaning
     case .log: log.first { $0.location == line.location }?.meaning
     case .prometheus: prometheus.map { "http \($0.address)/metrics" }
+    case .ready: ready.map { "http \($0.address)/ready" }
     case .reload:
       reload.map { "looks every \($0.interval), give or take \(TimeSpan(nanoseconds: $0.jitter.nanoseconds / 2))" }
     case .template: template.first { $0.location == line.location }?.meaning
