@@ -79,8 +79,8 @@ class AsDnsperf(Case):
         seen = []
         for program in BINARY, "dnsperf":
             peer = self.peer(script)
-            argv = [program, "-s", "127.0.0.1", "-p", str(peer.port), "-d", lines, "-n", "30", "-l", "5", "-t", "0.5", "-q", "9"]
-            out = subprocess.run(argv, capture_output=True, text=True, timeout=30).stdout
+            argv = [program, "-s", "127.0.0.1", "-p", str(peer.port), "-d", lines, "-n", "30", "-l", "30", "-t", "1", "-q", "9"]
+            out = subprocess.run(argv, capture_output=True, text=True, timeout=60).stdout
             seen.append(re.findall(pattern, out))
             self.assertEqual(len(peer.asked), 90)
         self.assertEqual(*seen)

@@ -8,7 +8,8 @@ let manual = """
   together, as with --pods. One run through the mix (-n) is 5100 lookups.
 
   CLOSED LOOP  Unless --rate is given, a query leaves when fewer than -q are out. A server that stalls is then asked less, \
-  and its stall counts in few latencies. Compare rates this way, not latencies.
+  and its stall counts in few latencies; with 32 queries or more out, answers are gathered for up to 50 us. Compare rates \
+  this way, not latencies.
 
   OPEN LOOP  With --rate, queries leave at their instants whatever comes back, and a latency counts from the instant at \
   which its query should have left. The CPU polls between instants.

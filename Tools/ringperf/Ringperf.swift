@@ -39,7 +39,8 @@ struct Ringperf: ParsableCommand {
   }
 
   func run() throws {
-    let console = Console(hasReport: report.json != "-", warnsOnOutput: basic.warnsOnOutput)
+    let console = Console(
+      hasReport: report.json != "-", warnsOnOutput: basic.warnsOnOutput && report.json != "-")
     do {
       throw ExitCode(try measure(console))
     } catch let error as LoadError {
