@@ -99,6 +99,7 @@ struct MemoryRing: Ring, ~Copyable {
   func close(_ handle: Int32) { preconditionFailure("a benchmark's connection was closed") }
   func wake(_ shard: Int) {}
   func signalEvents() {}
+  var refusal: Int32 { 0 }
 
   @inline(__always) private func complete(_ token: Token, _ result: Int32 = 0) {
     next.append(Entry(token: token, result: result))

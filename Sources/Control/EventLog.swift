@@ -3,7 +3,7 @@ import Engine
 import Glibc
 import Logging
 import Memory
-import Uring
+import Sockets
 
 /// Writes what shards report: a line per query for the `log` directive, a line per failure for `errors`.
 ///

@@ -4,8 +4,8 @@ import Glibc
 import Logging
 import Memory
 import Network
+import Rings
 import Synchronization
-import Uring
 
 /// The process as node-cache's operators know it: start-up order, log lines, endpoints, signals, exit codes
 /// (spec a.2, a.8).
@@ -64,15 +64,17 @@ public final class NodeCache: Sendable {
     let configuration = try load()
     for line in configuration.ineffective { logger.warning("\(line)") }
     let settings = try compile(configuration)
+    let tier = try chooseRing()
+    let rings = ringReport()
     var random = SystemRandomNumberGenerator()
     let fabric = Fabric(settings: settings, shards: shards, random: (random.next(), random.next(), random.next()))
     let events = EventLog(fabric, configuration, log)
     let files = DirectiveFiles(configuration, settings, log)
     // What watches comes before what is watched: the first answer finds its endpoints open.
-    try openEndpoints(configuration, EngineMetrics(fabric), files)
+    try openEndpoints(configuration, EngineMetrics(fabric, rings), files)
     events.start()
     files.start()
-    try start(fabric, events)
+    try startShards(fabric, events, tier, rings)
     isReady.store(true, ordering: .relaxed)
     lookForLoops(configuration, settings)
     log.coreStarted()
@@ -129,35 +131,6 @@ public final class NodeCache: Sendable {
   }
 
   private static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
-
-  private func start(_ fabric: Fabric, _ events: EventLog) throws(Fatal) {
-    let directory = RingDirectory(shards: fabric.shards, events: events.signal)
-    do {
-      for index in 0..<fabric.shards {
-        try startShard(index: index, fabric: fabric, listeners: try Listeners(fabric.settings), directory: directory)
-      }
-    } catch let error as ListenError {
-      throw Fatal(
-        message: "Listen: listen \(error.transport) \(error.listener): bind: \(errorText(error.code))",
-        status: 1)
-    } catch let error as RingError {
-      throw Fatal(message: Self.advice(error), status: 1)
-    } catch {
-      throw Fatal(message: "\(error)", status: 1)
-    }
-  }
-
-  private static func advice(_ error: RingError) -> String {
-    let reason = "\(error.step): \(errorText(error.code))"
-    switch error.code {
-    case EPERM:
-      return "\(reason). io_uring is forbidden here: allow io_uring_setup, io_uring_enter and io_uring_register in the "
-        + "pod's seccomp profile, and see that sysctl kernel.io_uring_disabled is 0"
-    case ENOSYS, EINVAL: return "\(reason). Ringlet needs io_uring of Linux 6.1 or later"
-    case ENOMEM: return "\(reason). Raise the memory limit of the pod, or its locked-memory limit (ulimit -l)"
-    default: return reason
-    }
-  }
 
   private func openEndpoints(
     _ configuration: Configuration, _ metrics: EngineMetrics, _ files: DirectiveFiles
@@ -270,10 +243,4 @@ public final class NodeCache: Sendable {
     let end = ContinuousClock.now + .seconds(5)
     while counters.contains(where: { $0.read(.pending) > 0 }), ContinuousClock.now < end { usleep(5000) }
   }
-}
-
-/// What an errno means (strerror(3)).
-private func errorText(_ code: Int32) -> String {
-  // The C library's text, copied at once.
-  unsafe String(cString: strerror(code))
 }

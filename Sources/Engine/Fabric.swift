@@ -40,6 +40,9 @@ public final class Fabric: Sendable {
 
   func segment(_ shard: Int) -> Bytes { segments.bytes.slice(shard * layout.size, layout.size) }
 
+  /// An empty cache in a shard's memory; once for each shard.
+  public func newSegment(_ shard: Int) -> Segment { Segment(layout, memory: segment(shard)) }
+
   /// The queue that `from` fills and `to` empties.
   func mailbox(from: Int, to: Int) -> ByteQueue {
     let size = ByteQueue.size(capacity: Self.mailCapacity)

@@ -8,7 +8,7 @@ import Upstream
 /// 63        56 55            32 31             0
 /// | operation |  generation    |     index      |
 /// ```
-public struct Token: Equatable, Sendable {
+public struct Token: BitwiseCopyable, Equatable, Sendable {
   public let raw: UInt64
 
   public enum Operation: UInt8, Sendable {
@@ -48,7 +48,7 @@ public struct Token: Equatable, Sendable {
 }
 
 /// The end, or with `more` an instalment, of an operation.
-public struct Completion: Sendable {
+public struct Completion: BitwiseCopyable, Sendable {
   public let token: Token
   /// Bytes, or a handle, or a negative errno.
   public let result: Int32
@@ -133,6 +133,10 @@ public protocol Ring: ~Copyable {
   mutating func wake(_ shard: Int)
   /// Tells the control thread that events wait for it.
   mutating func signalEvents()
+
+  /// errno, if the kernel has begun to refuse the ring's operations: what is outstanding will not complete any more.
+  /// Else 0.
+  var refusal: Int32 { get }
 }
 
 /// Bytes that a sent slot keeps free in front of the message, for the ring's use.

@@ -32,4 +32,5 @@ struct SimulatedRing: Ring, ~Copyable {
 
   mutating func wake(_ shard: Int) { port.submit { $0.wake(shard) } }
   mutating func signalEvents() { port.hasEvents = true }
+  var refusal: Int32 { 0 }
 }

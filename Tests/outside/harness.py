@@ -1,7 +1,8 @@
 """Processes for the outside tests: ringlet, nsd, network namespaces, and what /proc and /metrics say of them.
 
 Every process is ended by its own id, every wait has a bound, and nothing leaves loopback or a namespace of our own.
-Environment: RINGLET the binary (default .build/release/ringlet), RINGLET_QUICK=1 for shorter loads.
+Environment: RINGLET the binary (default .build/release/ringlet), RINGLET_RING the ring it is to use (io_uring, epoll or
+auto, the default), RINGLET_QUICK=1 for shorter loads.
 """
 
 import collections
@@ -26,6 +27,7 @@ import zone
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("RINGLET", str(ROOT / ".build/release/ringlet"))
+RING = os.environ.get("RINGLET_RING", "auto")
 QUICK = bool(os.environ.get("RINGLET_QUICK"))
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -165,7 +167,7 @@ class Ringlet(Process):
         argv = ["ip", "netns", "exec", netns] if netns else []
         argv += [BINARY, "-localip", "127.0.0.1", "-conf", self.corefile, "-basecorefile", "/nonexistent"]
         argv += ["-dns.port", str(self.port), "-setupinterface=false", "-setupiptables=false"]
-        argv += ["-metrics-listen-address", f"127.0.0.1:{self.setup_port}", "--shards", str(shards), *flags]
+        argv += ["-metrics-listen-address", f"127.0.0.1:{self.setup_port}", "--shards", str(shards), "--ring", RING, *flags]
         self.started = time.monotonic()
         super().__init__(argv, os.path.join(directory, f"ringlet.{self.port}.log"), env={**os.environ, **(env or {})})
 

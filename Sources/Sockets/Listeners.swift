@@ -1,4 +1,4 @@
-import CUring
+import CSocket
 import Engine
 import Memory
 
@@ -11,10 +11,11 @@ public struct ListenError: Error, Sendable {
 }
 
 /// One shard's sockets: for each listener of the settings one of UDP and one of TCP, all with SO_REUSEPORT.
-public struct Listeners: ~Copyable, Sendable {
-  let udp: [Int32]
-  let tcp: [Int32]
-  let isWildcard: [Bool]
+/// Open until `close`.
+public struct Listeners: Sendable {
+  public let udp: [Int32]
+  public let tcp: [Int32]
+  public let isWildcard: [Bool]
 
   public init(_ settings: Settings) throws(ListenError) {
     var udp: [Int32] = []
@@ -28,12 +29,17 @@ public struct Listeners: ~Copyable, Sendable {
     isWildcard = settings.listeners.map(\.isWildcard)
   }
 
+  /// Ends them; nothing may use them any more.
+  public func close() {
+    for socket in udp + tcp { CSocket.close(socket) }
+  }
+
   private static func listen(
     _ listener: Settings.Listener, _ type: Int32, _ transport: String
   ) throws(ListenError) -> Int32 {
     // The address is a whole sockaddr and outlives the call.
     let socket = unsafe listener.address.withUnsafeBytes {
-      unsafe curing_listen($0.baseAddress!, UInt32($0.count), type, listener.isWildcard ? 1 : 0)
+      unsafe csocket_listen($0.baseAddress!, UInt32($0.count), type, listener.isWildcard ? 1 : 0)
     }
     guard socket >= 0 else { throw ListenError(listener: listener.label, transport: transport, code: -socket) }
     return socket
