@@ -105,6 +105,9 @@ let package = Package(
     .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
     .testTarget(
       name: "EngineTests", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], swiftSettings: strict),
+    .testTarget(
+      name: "RingTests", dependencies: ["CSocket", "Engine", "Epoll", "Memory", "Rings", "Sockets", "Uring"],
+      swiftSettings: strict),
     .testTarget(name: "ChainTests", dependencies: ["Chain", "Corefile", "Engine", "Memory"], swiftSettings: strict),
     .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
     .testTarget(name: "NetworkTests", dependencies: ["Network", "Corefile"], swiftSettings: strict),

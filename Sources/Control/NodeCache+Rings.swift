@@ -1,6 +1,7 @@
 import ArgumentParser
 import Engine
 import Glibc
+import Logging
 import Rings
 import Sockets
 
@@ -11,7 +12,8 @@ extension NodeCache {
   func chooseRing() throws(Fatal) -> RingTier {
     do {
       let tier = try flags.ring.tier()
-      log.logger().info("Ring: \(tier.kind.rawValue) (\(tier.reason))")
+      let isAsked = tier.kind == .ioUring || flags.ring == .epoll
+      log.logger().log(level: isAsked ? .info : .warning, "Ring: \(tier.kind.rawValue) (\(tier.reason))")
       return tier
     } catch {
       throw Fatal(message: "--ring io_uring: \(Self.advice(error)); or leave the choice to --ring auto", status: 1)

@@ -11,7 +11,7 @@ import Upstream
 /// Every turn has all receive buffers, for the shard answers or gives back in the turn in which it receives.
 ///
 /// A `cepoll` lives from `init` to `deinit`, and only the ring's thread touches it: every use of the pointer is sound.
-@safe public struct EpollRing: Ring, ~Copyable {
+@safe public struct EpollRing: LiveRing, ~Copyable {
   let c: UnsafeMutablePointer<cepoll>
   let listeners: Listeners
   private let directory: RingDirectory
@@ -53,7 +53,6 @@ import Upstream
     static let signal = Token(.mail, index: 0).raw
   }
 
-  /// Throws the errno of what the kernel refused.
   public init(index: Int, listeners: Listeners, settings: Settings, directory: RingDirectory) throws(RingError) {
     unsafe c = cepoll_new()
     self.listeners = listeners

@@ -1,5 +1,6 @@
 import Glibc
 import Sockets
+import Uring
 
 /// What a shard runs on, and why.
 public struct RingTier: Sendable, Hashable {
@@ -31,7 +32,7 @@ public enum RingChoice: String, Sendable, CaseIterable {
   public func tier() throws(RingError) -> RingTier {
     if self == .epoll { return RingTier(.epoll, reason: "asked for") }
     do {
-      try tryUring()
+      try RingTrial<UringRing>.run()
       return RingTier(.ioUring, reason: self == .auto ? "every operation works" : "asked for")
     } catch {
       if self == .ioUring { throw error }

@@ -3,19 +3,11 @@ import Engine
 import Glibc
 import Memory
 import Sockets
-import Uring
-
-/// Tries io_uring: two rings as shards have them, on sockets of their own on loopback. Throws what failed first. On a
-/// machine where all is well it takes some milliseconds.
-func tryUring() throws(RingError) {
-  try RingTrial.run { index, listeners, settings, directory throws(RingError) in
-    try UringRing(index: index, listeners: listeners, settings: settings, directory: directory)
-  }
-}
 
 /// Does each thing once that shards ask of a ring, and waits for what must come of it. What a kernel has, and what a
-/// seccomp profile lets through, is known by doing it: versions say neither.
-public struct RingTrial<R: Ring & ~Copyable>: ~Copyable {
+/// seccomp profile lets through, is known by doing it: versions say neither. All on sockets of its own on loopback; it takes some
+/// milliseconds where all is well.
+public struct RingTrial<R: LiveRing & ~Copyable>: ~Copyable {
   private var ring: R
   private var other: R
   private let plain: Int32
@@ -27,10 +19,8 @@ public struct RingTrial<R: Ring & ~Copyable>: ~Copyable {
   private static var wait: UInt64 { 100_000_000 }
   private static var waits: Int { 10 }
 
-  /// Makes a ring for shard 0 and one for shard 1, and tries the first.
-  public static func run(
-    _ make: (_ index: Int, Listeners, Settings, RingDirectory) throws(RingError) -> R
-  ) throws(RingError) {
+  /// Makes a ring for shard 0 and one for shard 1, and tries the first. Throws what failed.
+  public static func run() throws(RingError) {
     var settings = Settings()
     let any: [UInt8] = [UInt8(AF_INET), 0, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 0, count: 8)
     let loopback: [UInt8] = any[0..<4] + [127, 0, 0, 1] + any[8...]
@@ -49,7 +39,8 @@ public struct RingTrial<R: Ring & ~Copyable>: ~Copyable {
     }
     defer { for client in clients { Glibc.close(client) } }
     var trial = RingTrial(
-      ring: try make(0, listeners, settings, directory), other: try make(1, listeners, settings, directory),
+      ring: try R(index: 0, listeners: listeners, settings: settings, directory: directory),
+      other: try R(index: 1, listeners: listeners, settings: settings, directory: directory),
       plain: clients[0], wildcard: clients[1])
     try trial.datagrams()
     try trial.streams()

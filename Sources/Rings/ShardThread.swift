@@ -101,12 +101,8 @@ private final class ShardStart: @unchecked Sendable {
   private func run() {
     do {
       switch tier.kind {
-      case .ioUring:
-        serve(
-          try UringRing(index: index, listeners: listeners, settings: fabric.settings, directory: directory))
-      case .epoll:
-        serve(
-          try EpollRing(index: index, listeners: listeners, settings: fabric.settings, directory: directory))
+      case .ioUring: try serve(on: UringRing.self)
+      case .epoll: try serve(on: EpollRing.self)
       }
     } catch {
       failure = error
@@ -116,7 +112,8 @@ private final class ShardStart: @unchecked Sendable {
 
   /// Returns only if the ring is refused: then another thread serves in this one's place, for what the kernel keeps of
   /// a ring it does not let go before the thread ends.
-  private func serve<R: Ring & ~Copyable>(_ ring: consuming R) {
+  private func serve<R: LiveRing & ~Copyable>(on: R.Type) throws(RingError) {
+    let ring = try R(index: index, listeners: listeners, settings: fabric.settings, directory: directory)
     guard let segment = segment.take() else { return }
     report.set(tier, shard: index)
     signal.signal()

@@ -9,7 +9,7 @@ import Upstream
 ///
 /// A `curing` lives on the heap from `init` to `deinit`; only the thread that made the ring touches it
 /// (IORING_SETUP_SINGLE_ISSUER), so every use of the pointer below is sound.
-@safe public struct UringRing: Ring, ~Copyable {
+@safe public struct UringRing: LiveRing, ~Copyable {
   private let c: UnsafeMutablePointer<curing>
   private let listeners: Listeners
   private let directory: RingDirectory
@@ -33,7 +33,6 @@ import Upstream
   /// Marks a wake by eventfd: above all pairs, so that other completions are told apart by one comparison.
   private static let signalled = UInt64.max
 
-  /// Must be called on the thread that will use it. Throws the errno of what the kernel refused.
   public init(index: Int, listeners: Listeners, settings: Settings, directory: RingDirectory)
     throws(RingError)
   {
