@@ -42,14 +42,23 @@ let package = Package(
       ],
       path: "Tools/standin", swiftSettings: strict),
     .systemLibrary(name: "CLiburing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
-    .target(name: "CUring", dependencies: ["CLiburing"]),
+    .target(name: "CSocket"),
+    .target(name: "CUring", dependencies: ["CLiburing", "CSocket"]),
+    .target(name: "CEpoll", dependencies: ["CSocket"]),
     .target(name: "CAtomics"),
     .target(name: "Memory", dependencies: ["CAtomics"], swiftSettings: hot),
     .target(name: "Wire", dependencies: ["Memory"], swiftSettings: hot),
     .target(name: "Cache", dependencies: ["Memory", "CAtomics"], swiftSettings: hot),
     .target(name: "Upstream", dependencies: ["Memory", "Wire"], swiftSettings: hot),
     .target(name: "Engine", dependencies: ["Memory", "Wire", "Cache", "Upstream"], swiftSettings: hot),
-    .target(name: "Uring", dependencies: ["Memory", "Upstream", "Engine", "CUring"], swiftSettings: hot),
+    .target(name: "Sockets", dependencies: ["Memory", "Engine", "CSocket"], swiftSettings: hot),
+    .target(
+      name: "Uring", dependencies: ["Memory", "Upstream", "Engine", "Sockets", "CSocket", "CUring"], swiftSettings: hot),
+    .target(
+      name: "Epoll", dependencies: ["Memory", "Upstream", "Engine", "Sockets", "CSocket", "CEpoll"], swiftSettings: hot),
+    .target(
+      name: "Rings", dependencies: ["Memory", "Cache", "Engine", "Sockets", "CSocket", "Uring", "Epoll"],
+      swiftSettings: hot),
     .target(name: "Corefile", swiftSettings: strict),
     .systemLibrary(name: "CNetlink"),
     .target(name: "Network", dependencies: ["CNetlink", "Corefile"], swiftSettings: strict),
@@ -58,7 +67,7 @@ let package = Package(
     .target(
       name: "Control",
       dependencies: [
-        "Cache", "Chain", "Corefile", "Engine", "Memory", "Network", "Template", "Uring", "Wire",
+        "Cache", "Chain", "Corefile", "Engine", "Memory", "Network", "Rings", "Sockets", "Template", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -71,7 +80,7 @@ let package = Package(
     .executableTarget(
       name: "ringperf",
       dependencies: [
-        "Corefile", "CUring", "Memory", "Wire",
+        "Corefile", "CSocket", "CUring", "Memory", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], path: "Tools/ringperf", swiftSettings: hot),
@@ -80,8 +89,8 @@ let package = Package(
       dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Benchmarks/Launcher", swiftSettings: strict),
     .executableTarget(
-      name: "floor", dependencies: ["Engine", "Memory", "Uring", "CUring"], path: "Benchmarks/Floor", swiftSettings: hot
-    ),
+      name: "floor", dependencies: ["Engine", "Memory", "Sockets", "Uring", "CSocket"], path: "Benchmarks/Floor",
+      swiftSettings: hot),
     .executableTarget(
       name: "Microbenchmarks",
       dependencies: [
@@ -96,6 +105,9 @@ let package = Package(
     .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
     .testTarget(
       name: "EngineTests", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], swiftSettings: strict),
+    .testTarget(
+      name: "RingTests", dependencies: ["CSocket", "Engine", "Epoll", "Memory", "Rings", "Sockets", "Uring"],
+      swiftSettings: strict),
     .testTarget(name: "ChainTests", dependencies: ["Chain", "Corefile", "Engine", "Memory"], swiftSettings: strict),
     .testTarget(name: "CorefileTests", dependencies: ["Corefile"], swiftSettings: strict),
     .testTarget(name: "NetworkTests", dependencies: ["Network", "Corefile"], swiftSettings: strict),

@@ -1,4 +1,4 @@
-import CUring
+import CSocket
 import Glibc
 import Memory
 
@@ -15,7 +15,7 @@ func answerInBatches(port: UInt16) throws -> Never {
   let size = 2048
   // The address is a whole sockaddr_in and outlives the call.
   let socket = unsafe loopback(port).withUnsafeBytes {
-    unsafe curing_listen($0.baseAddress!, UInt32($0.count), Int32(SOCK_DGRAM.rawValue), 0)
+    unsafe csocket_listen($0.baseAddress!, UInt32($0.count), Int32(SOCK_DGRAM.rawValue), 0)
   }
   guard socket >= 0 else { throw SystemCallError(call: "bind", code: -socket) }
   let packets = Region(size: batch * size)

@@ -1,4 +1,5 @@
 import Engine
+import Sockets
 import Uring
 
 /// Answers on the ring that Ringlet's shards run on, with its flags, buffers and sockets: one multishot receive, one

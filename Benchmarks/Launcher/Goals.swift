@@ -17,6 +17,10 @@ extension Results {
       add("CPU per cached answer, × floor", "≤ 1.05", fixed(hit.ratio, 2), hit.ratio <= 1.055)
       add("user time per cached answer", "≤ 0.30 µs", "\(fixed(hit.user, 2)) µs", hit.user <= 0.305)
     }
+    if let hit = cost(.hits, "ringlet-epoll"), let floor = cost(.hits, "floor-recvmmsg") {
+      let ratio = hit.cpu / floor.cpu
+      add("epoll: CPU per cached answer, × floor-recvmmsg", "≤ 1.15", fixed(ratio, 2), ratio <= 1.155)
+    }
     if let miss = cost(.misses, "ringlet") {
       add("CPU per miss", "≤ 15 µs", "\(fixed(miss.cpu, 1)) µs", miss.cpu <= 15)
       add("CPU per miss, × floor", "≤ 2.0", fixed(miss.ratio, 2), miss.ratio <= 2.05)

@@ -2,7 +2,7 @@
 /// Those that can keep answers for an hour do; the others ask again for what the zone gives 30 s.
 enum Peers {
   static let floors = ["floor-uring", "floor-recvmmsg"]
-  static let all = [unbound, recursor, dnsdist, knot, dnsmasq]
+  static let all = [ringlet(shards: 1, ring: "epoll"), unbound, recursor, dnsdist, knot, dnsmasq]
 
   static func floor(_ name: String) -> Candidate {
     let kind = String(name.dropFirst("floor-".count))
@@ -12,10 +12,12 @@ enum Peers {
     }
   }
 
-  static func ringlet(shards: Int) -> Candidate {
+  /// `ringlet`, or with a ring named `ringlet-epoll`.
+  static func ringlet(shards: Int, ring: String? = nil) -> Candidate {
     let program = Toolchain.program("ringlet")
-    return Candidate(name: "ringlet", isNeeded: true, program: program, package: nil, version: ["-version"]) { site in
-      try [program] + corefile(site) + ["-shards", "\(shards)"]
+    let name = ring.map { "ringlet-\($0)" } ?? "ringlet"
+    return Candidate(name: name, isNeeded: true, program: program, package: nil, version: ["-version"]) { site in
+      try [program] + corefile(site) + ["-shards", "\(shards)", "-ring", ring ?? "io_uring"]
     }
   }
 

@@ -95,11 +95,15 @@ struct MemoryRing: Ring, ~Copyable {
     complete(token, Int32(buffer.count))
   }
 
-  func stop(_ token: Token) { preconditionFailure("a benchmark's operation was stopped") }
+  func stop(_ token: Token, on handle: Int32?) { preconditionFailure("a benchmark's operation was stopped") }
+  func descriptor(of handle: Int32) -> Int32 { handle }
+  func abandon(_ handle: Int32) { preconditionFailure("a benchmark's stream was abandoned") }
+  func adopt(_ descriptor: Int32) -> Int32 { descriptor }
   func cancel(_ handle: Int32) { preconditionFailure("a benchmark's connection was given up") }
   func close(_ handle: Int32) { preconditionFailure("a benchmark's connection was closed") }
   func wake(_ shard: Int) {}
   func signalEvents() {}
+  var refusal: Int32 { 0 }
 
   @inline(__always) private func complete(_ token: Token, _ result: Int32 = 0) {
     next.append(Entry(token: token, result: result))

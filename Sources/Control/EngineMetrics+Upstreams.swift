@@ -55,6 +55,11 @@ extension EngineMetrics {
 
   /// What only Ringlet has, under `ringlet_`.
   func addShards(to out: inout Exposition) {
+    for tier in rings.inUse {
+      out.gauge(
+        "ringlet_ring_info", 1, help: "What shards receive and send with, and why.",
+        labels: ["tier": tier.kind.rawValue, "reason": tier.reason])
+    }
     for (shard, counters) in counters.enumerated() {
       for (name, help, word) in [
         ("ringlet_datagrams_total", "Datagrams received.", Counters.Shard.datagrams),

@@ -1,6 +1,7 @@
 import Cache
 import Chain
 import Engine
+import Rings
 
 /// What the shards have counted, under CoreDNS's names (spec a.10). Counters of all shards are added up; a labelled
 /// series does not exist until something was counted under it.
@@ -8,9 +9,11 @@ public struct EngineMetrics: Sendable {
   let fabric: Fabric
   let counters: [Counters]
   let readers: [SegmentReader]
+  let rings: RingReport
 
-  public init(_ fabric: Fabric) {
+  public init(_ fabric: Fabric, _ rings: RingReport) {
     self.fabric = fabric
+    self.rings = rings
     counters = (0..<fabric.shards).map(fabric.counters)
     readers = (0..<fabric.shards).map(fabric.reader)
   }

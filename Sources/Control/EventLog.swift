@@ -3,8 +3,8 @@ import Engine
 import Glibc
 import Logging
 import Memory
+import Sockets
 import Synchronization
-import Uring
 
 /// Writes what shards report: a line per query for the `log` directive, a line per failure for `errors`.
 ///

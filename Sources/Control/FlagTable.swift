@@ -1,5 +1,6 @@
 import ArgumentParser
 import Network
+import Rings
 
 /// Every flag with its type, default and one line of help, in swift-argument-parser's terms. `Flags` is what the
 /// program sees; `GoFlagSyntax` turns the command line into words that this reads.
@@ -83,6 +84,10 @@ struct FlagTable: ParsableCommand {
   }
 
   struct Process: ParsableArguments {
+    @Option(
+      name: .go("ring"),
+      help: .of("What queries come through: io_uring, epoll, or auto for io_uring if all of it works here.", "kind"))
+    var ring = RingChoice.auto
     @Flag(name: .go("reloadwithsignal"), help: "Reload at once when the Corefile was rewritten.")
     var reloadwithsignal = false
     @Option(name: .go("pidfile"), help: .of("Where to write the process id once the servers are up.", "path"))

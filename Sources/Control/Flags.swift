@@ -1,5 +1,6 @@
 import Glibc
 import Network
+import Rings
 
 /// node-cache's command line, read and checked. Where node-cache had a bug, the contract is kept and the bug is not:
 /// `-syncinterval` reads as people write it, `-corefile` counts, `-version` and `-plugins` need no `-localip`, and
@@ -26,6 +27,7 @@ public struct Flags: Sendable, Equatable {
   public var prometheusListenAddress: String
   public var healthPort: UInt16
   public var dnsPort: UInt16
+  public var ring: RingChoice
   public var reloadWithSignal: Bool
   public var pidfile: String?
   public var quiet: Bool
@@ -105,6 +107,7 @@ public struct Flags: Sendable, Equatable {
     metricsListenAddress = table.addresses.metricsListenAddress
     prometheusListenAddress = table.addresses.prometheusListenAddress
     dnsPort = table.addresses.port
+    ring = table.process.ring
     reloadWithSignal = table.process.reloadwithsignal
     pidfile = table.process.pidfile.isEmpty ? nil : table.process.pidfile
     quiet = table.process.quiet

@@ -3,8 +3,9 @@ import Engine
 import Glibc
 import Logging
 import Memory
+import Rings
+import Sockets
 import Synchronization
-import Uring
 
 /// A configuration at work: its shards, and what watches and tells for them. The next one takes over from it, with the
 /// sockets, the cache and the clients that they share; this one ends when nobody waits for it any more.
@@ -12,10 +13,11 @@ final class Generation: Sendable {
   let configuration: Configuration
   let fabric: Fabric
   let files: DirectiveFiles
+  let rings: RingReport
   private let events: EventLog
   private let directory: RingDirectory
   /// Of each shard.
-  private let sockets: [[[UInt8]: Listeners.Sockets]]
+  private let listeners: [Listeners]
   private let probes: [LoopProbe]
   /// The one before it, until that has ended.
   private let leaving = Mutex<Generation?>(nil)
@@ -23,10 +25,12 @@ final class Generation: Sendable {
   var settings: Settings { fabric.settings }
 
   /// The first one of a process: it serves when its shards have a ring.
-  convenience init(_ configuration: Configuration, _ settings: Settings, shards: Int, _ log: ProcessLog) throws {
+  convenience init(
+    _ configuration: Configuration, _ settings: Settings, shards: Int, _ rings: RingReport, _ log: ProcessLog
+  ) throws {
     var random = SystemRandomNumberGenerator()
     let fabric = Fabric(settings: settings, shards: shards, random: (random.next(), random.next(), random.next()))
-    try self.init(configuration, fabric, after: nil, log)
+    try self.init(configuration, fabric, after: nil, rings, log)
   }
 
   /// The one after `old`: all is ready, but it serves only after `takeOver`.
@@ -35,29 +39,29 @@ final class Generation: Sendable {
   ) throws {
     var settings = settings
     settings.keepCache(of: old.settings)
-    try self.init(configuration, Fabric(settings: settings, after: old.fabric), after: old, log)
+    try self.init(configuration, Fabric(settings: settings, after: old.fabric), after: old, old.rings, log)
   }
 
-  private init(_ configuration: Configuration, _ fabric: Fabric, after old: Generation?, _ log: ProcessLog) throws {
+  private init(
+    _ configuration: Configuration, _ fabric: Fabric, after old: Generation?, _ rings: RingReport, _ log: ProcessLog
+  ) throws {
     self.configuration = configuration
     self.fabric = fabric
+    self.rings = rings
     events = EventLog(fabric, configuration, log)
     files = DirectiveFiles(configuration, fabric.settings, log)
     directory = RingDirectory(shards: fabric.shards, events: events.signal)
     probes = LoopProbe.all(configuration, fabric.settings)
-    var sockets: [[[UInt8]: Listeners.Sockets]] = []
+    listeners = try (0..<fabric.shards).map { try Listeners(fabric.settings, sharing: old?.listeners[$0]) }
     do {
-      for index in 0..<fabric.shards {
-        let listeners = try Listeners(fabric.settings, sharing: old?.sockets[index] ?? [:])
-        sockets.append(listeners.sockets)
-        try startShard(index: index, fabric: fabric, listeners: listeners, directory: directory)
+      for (index, listeners) in listeners.enumerated() {
+        try startShard(index: index, fabric: fabric, listeners: listeners, directory: directory, report: rings)
       }
     } catch {
       // Those that have a ring wait for their first order.
       fabric.stages.order(.end)
       throw error
     }
-    self.sockets = sockets
   }
 
   /// Starts what watches for it; before anybody is answered.

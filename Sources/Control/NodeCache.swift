@@ -5,7 +5,6 @@ import Logging
 import Memory
 import Network
 import Synchronization
-import Uring
 
 /// The process as node-cache's operators know it: start-up order, log lines, endpoints, signals, exit codes
 /// (spec a.2, a.8).
@@ -86,7 +85,8 @@ public final class NodeCache: Sendable {
   }
 
   private func begin(_ configuration: Configuration, _ settings: Settings) throws(Fatal) {
-    let generation = try start { try Generation(configuration, settings, shards: shards, log) }
+    let rings = try chooseRing()
+    let generation = try start { try Generation(configuration, settings, shards: shards, rings, log) }
     work.withLock { $0 = generation }
     generation.start()
     isReady.store(true, ordering: .relaxed)
@@ -134,33 +134,6 @@ public final class NodeCache: Sendable {
   }
 
   private static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
-
-  /// What `make` makes, or why its shards cannot have their sockets and rings.
-  func start(_ make: () throws -> Generation) throws(Fatal) -> Generation {
-    do {
-      return try make()
-    } catch let error as ListenError {
-      throw Fatal(
-        message: "Listen: listen \(error.transport) \(error.listener): bind: \(errorText(error.code))",
-        status: 1)
-    } catch let error as RingError {
-      throw Fatal(message: Self.advice(error), status: 1)
-    } catch {
-      throw Fatal(message: "\(error)", status: 1)
-    }
-  }
-
-  private static func advice(_ error: RingError) -> String {
-    let reason = "\(error.step): \(errorText(error.code))"
-    switch error.code {
-    case EPERM:
-      return "\(reason). io_uring is forbidden here: allow io_uring_setup, io_uring_enter and io_uring_register in the "
-        + "pod's seccomp profile, and see that sysctl kernel.io_uring_disabled is 0"
-    case ENOSYS, EINVAL: return "\(reason). Ringlet needs io_uring of Linux 6.1 or later"
-    case ENOMEM: return "\(reason). Raise the memory limit of the pod, or its locked-memory limit (ulimit -l)"
-    default: return reason
-    }
-  }
 
   private func announce(_ settings: Settings) {
     for listener in settings.listeners {
@@ -210,10 +183,4 @@ public final class NodeCache: Sendable {
     let end = ContinuousClock.now + .seconds(5)
     while work.withLock({ $0.map(\.isIdle) == false }), ContinuousClock.now < end { usleep(5000) }
   }
-}
-
-/// What an errno means (strerror(3)).
-private func errorText(_ code: Int32) -> String {
-  // The C library's text, copied at once.
-  unsafe String(cString: strerror(code))
 }

@@ -67,8 +67,8 @@ public final class Fabric: Sendable {
 
   func segment(_ shard: Int) -> Bytes { segments.region.bytes.slice(shard * layout.size, layout.size) }
 
-  /// A shard's part of the cache, to write to.
-  func cache(_ shard: Int) -> Segment {
+  /// A shard's part of the cache, to write to; with what the fabric before cached there, if it is kept.
+  public func cache(_ shard: Int) -> Segment {
     let memory = segment(shard)
     return (inheritsCache ? Segment(resuming: layout, memory: memory) : nil) ?? Segment(layout, memory: memory)
   }

@@ -8,7 +8,7 @@ import Upstream
 /// 63        56 55            32 31             0
 /// | operation |  generation    |     index      |
 /// ```
-public struct Token: Equatable, Sendable {
+public struct Token: BitwiseCopyable, Equatable, Sendable {
   public let raw: UInt64
 
   public enum Operation: UInt8, Sendable {
@@ -48,7 +48,7 @@ public struct Token: Equatable, Sendable {
 }
 
 /// The end, or with `more` an instalment, of an operation.
-public struct Completion: Sendable {
+public struct Completion: BitwiseCopyable, Sendable {
   public let token: Token
   /// Bytes, or a handle, or a negative errno.
   public let result: Int32
@@ -127,18 +127,29 @@ public protocol Ring: ~Copyable {
   mutating func connect(_ handle: Int32, to upstream: Int, token: Token)
   mutating func read(_ handle: Int32, into buffer: Bytes, token: Token)
   mutating func write(_ handle: Int32, from buffer: Bytes, token: Token)
-  /// Ends the operation of a token early, without harm if it has ended already: `stopped` is its last completion.
-  mutating func stop(_ token: Token)
+  /// Ends a `receive` or `accept`, or a `read` on the given handle, early, without harm if it has ended already:
+  /// `stopped` is its last completion.
+  mutating func stop(_ token: Token, on handle: Int32?)
   /// Ends the operations on a handle early; each still has its completion.
   mutating func cancel(_ handle: Int32)
   /// Closes a handle that has no operation outstanding.
   mutating func close(_ handle: Int32)
+  /// The descriptor of a handle.
+  func descriptor(of handle: Int32) -> Int32
+  /// Gives up a handle that has no operation outstanding, but leaves its descriptor open: another ring adopts it.
+  mutating func abandon(_ handle: Int32)
+  /// A handle for a stream that another ring abandoned; or a negative errno, and the stream is closed.
+  mutating func adopt(_ descriptor: Int32) -> Int32
 
   /// Makes the given shard's ring complete a `mail` operation. Numbers from the count of shards on are those of the
   /// shards that take over.
   mutating func wake(_ shard: Int)
   /// Tells the control thread that events wait for it.
   mutating func signalEvents()
+
+  /// errno, if the kernel has begun to refuse the ring's operations: what is outstanding will not complete any more.
+  /// Else 0.
+  var refusal: Int32 { get }
 }
 
 /// Bytes that a sent slot keeps free in front of the message, for the ring's use.

@@ -27,8 +27,8 @@ extension Shard where R: ~Copyable {
     receivePauses.removeAll(from: &pausedReceives)
     acceptPauses.removeAll(from: &pausedAccepts)
     for listener in 0..<listeners {
-      ring.stop(Token(.receive, index: listener))
-      ring.stop(Token(.accept, index: listener))
+      ring.stop(Token(.receive, index: listener), on: nil)
+      ring.stop(Token(.accept, index: listener), on: nil)
     }
   }
 
@@ -68,8 +68,9 @@ extension Shard where R: ~Copyable {
     guard let listener = leaving!.successor.succession?.listeners[s.listener] else { return closeStream(stream) }
     var origin = Origin()
     origin.listener = listener
-    origin.stream = Int(s.handle)
+    origin.stream = Int(ring.descriptor(of: s.handle))
     guard leaving!.outbox.push(Letter(kind: .stream, origin: origin), input(stream).slice(0, s.filled)) else { return }
+    ring.abandon(s.handle)
     ring.wake(shards &+ index)
     forget(stream)
   }

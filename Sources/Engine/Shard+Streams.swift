@@ -29,8 +29,9 @@ extension Shard where R: ~Copyable {
   }
 
   /// A client's connection that another shard held, which read `input` of it without answering.
-  mutating func adopt(_ handle: Int32, _ listener: Int, reading input: Bytes) {
-    guard let stream = add(handle, listener) else { return }
+  mutating func adopt(_ descriptor: Int32, _ listener: Int, reading input: Bytes) {
+    let handle = ring.adopt(descriptor)
+    guard handle >= 0, let stream = add(handle, listener) else { return }
     self.input(stream).copy(input, at: 0)
     streams[stream].filled = input.count
     streams[stream].deadline = now &+ tables.timeouts[listener].idle
@@ -103,7 +104,7 @@ extension Shard where R: ~Copyable {
   mutating func stopReading(_ stream: Int) {
     guard !streams[stream].isStopped else { return }
     streams[stream].isStopped = true
-    ring.stop(token(.streamRead, stream: stream))
+    ring.stop(token(.streamRead, stream: stream), on: streams[stream].handle)
   }
 
   private mutating func mayServe(_ s: Stream) -> Bool {

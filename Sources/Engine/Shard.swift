@@ -94,6 +94,11 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   let scratch = Region(size: 66 << 10)
 
   public init(index: Int, fabric: Fabric, ring: consuming R) {
+    self.init(index: index, fabric: fabric, ring: ring, segment: fabric.cache(index))
+  }
+
+  /// `segment` is one that a shard of the same index left.
+  public init(index: Int, fabric: Fabric, ring: consuming R, segment: consuming Segment) {
     self.ring = ring
     self.index = index
     self.fabric = fabric
@@ -102,7 +107,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     counters = fabric.counters(index)
     events = fabric.eventQueue(index)
     tables = Tables(fabric.settings)
-    segment = fabric.cache(index)
+    self.segment = segment
     let all = 0..<fabric.shards
     readers = Readers(all.map { SegmentReader(fabric.layout, memory: fabric.segment($0)) })
     inboxes = Table((0...fabric.shards).map { fabric.mailbox(from: $0, to: index) })

@@ -1,59 +1,24 @@
+import CSocket
 import CUring
 import Engine
 import Memory
-import Synchronization
+import Sockets
 import Upstream
-
-/// What the live rings of all shards need of each other: ring descriptors, and the control thread's eventfd.
-public final class RingDirectory: Sendable {
-  private let memory: Region
-  private let shards: Int
-  let events: EventSignal
-  private let next = Mutex<RingDirectory?>(nil)
-
-  public init(shards: Int, events: EventSignal) {
-    self.shards = shards
-    memory = Region(size: shards * 8)
-    self.events = events
-  }
-
-  func publish(_ descriptor: Int32, shard: Int) { memory.bytes.storeRelease(UInt64(descriptor) + 1, at: shard * 8) }
-
-  /// Every shard has published its ring.
-  var isComplete: Bool { (0..<shards).allSatisfy { memory.bytes.loadAcquire($0 * 8) != 0 } }
-
-  /// Numbers from the count of shards on are those of the successor's.
-  func ring(of shard: Int) -> Int32 {
-    if shard >= shards { return successor?.ring(of: shard - shards) ?? -1 }
-    return Int32(truncatingIfNeeded: memory.bytes.loadAcquire(shard * 8)) - 1
-  }
-
-  /// The rings that take over from these.
-  public var successor: RingDirectory? {
-    get { next.withLock { $0 } }
-    set { next.withLock { $0 = newValue } }
-  }
-
-  /// Wakes all shards, from a thread without a ring: for new orders (`Stages`).
-  public func wakeAll() {
-    for shard in 0..<shards { _ = curing_wake_from_outside(ring(of: shard), Token(.mail, index: 0).raw) }
-  }
-}
 
 /// The live ring: io_uring with multishot receive into a ring of provided buffers.
 ///
 /// A `curing` lives on the heap from `init` to `deinit`; only the thread that made the ring touches it
 /// (IORING_SETUP_SINGLE_ISSUER), so every use of the pointer below is sound.
-@safe public struct UringRing: Ring, ~Copyable {
+@safe public struct UringRing: LiveRing, ~Copyable {
   private let c: UnsafeMutablePointer<curing>
   private let listeners: Listeners
   private let directory: RingDirectory
+  private let signal: EventSignal
   private let index: Int
   private let upstreams: [[UInt8]]
   private var seen: UInt32 = 0
   private let scratch = Region(size: 64)
-  private let entropy = Region(size: 4096)
-  private var entropyLeft = 0
+  private var entropy = Entropy()
   private var pairs = ReplyPairs()
   /// Until the kernel, or a device, refuses a pair.
   private var pairsReplies = true
@@ -66,14 +31,16 @@ public final class RingDirectory: Sendable {
   static let bufferSize: UInt32 = 1472
   /// Marks the completion of a pair of replies: socket, second buffer, first buffer below it, 16 bits each.
   private static let pairMark: UInt64 = 0xFF << 56
+  /// Marks a wake by eventfd: above all pairs, so that other completions are told apart by one comparison.
+  private static let signalled = UInt64.max
 
-  /// Must be called on the thread that will use it. Throws the errno of what the kernel refused.
-  public init(index: Int, listeners: consuming Listeners, settings: Settings, directory: RingDirectory)
+  public init(index: Int, listeners: Listeners, settings: Settings, directory: RingDirectory)
     throws(RingError)
   {
     unsafe c = curing_new()
     self.listeners = listeners
     self.directory = directory
+    signal = directory.signal(of: index)!
     self.index = index
     upstreams = settings.upstreams.map(\.address)
     var result = unsafe curing_open(c, Self.entries, Self.buffers, Self.bufferSize)
@@ -83,31 +50,22 @@ public final class RingDirectory: Sendable {
     }
     guard result == 0 else { throw RingError(step: "io_uring_register_files", code: -result) }
     directory.publish(unsafe c.pointee.ring.ring_fd, shard: index)
+    watchSignal()
   }
+
+  /// Shards without a ring wake this one by its eventfd. Nobody reads it: each write to it completes once.
+  private func watchSignal() { unsafe curing_watch(c, signal.descriptor, Self.signalled) }
 
   deinit {
     unsafe curing_close(c)
     unsafe curing_delete(c)
   }
 
-  public func now() -> UInt64 { curing_boottime() }
+  public func now() -> UInt64 { csocket_boottime() }
 
-  public mutating func random() -> UInt64 {
-    if entropyLeft == 0 {
-      // getrandom gives up to 256 bytes whole, more may be cut short by a signal.
-      var at = 0
-      while at < entropy.bytes.count {
-        let part = entropy.bytes.slice(at, 256)
-        if unsafe getrandom(part.address, part.count, 0) == part.count { at += 256 }
-      }
-      entropyLeft = entropy.bytes.count
-    }
-    entropyLeft &-= 8
-    let word = entropy.bytes.word(entropyLeft)
-    // An id that was used is not in memory any more.
-    entropy.bytes.set(word: 0, at: entropyLeft)
-    return word
-  }
+  public mutating func random() -> UInt64 { entropy.next() }
+
+  public var refusal: Int32 { unsafe c.pointee.refused }
 
   public mutating func turn(timeout: UInt64?) -> Int {
     while let single = pairs.takeNext() { send(single) }
@@ -118,7 +76,10 @@ public final class RingDirectory: Sendable {
   @inline(__always) public mutating func completion(_ index: Int) -> Completion {
     let cqe = unsafe curing_cqe(c, UInt32(truncatingIfNeeded: index))
     let data = unsafe cqe.pointee.user_data
-    if data >= Self.pairMark { return paired(data, unsafe cqe.pointee.res) }
+    if data >= Self.pairMark {
+      if data == Self.signalled { return signalled(unsafe curing_more(cqe) != 0) }
+      return paired(data, unsafe cqe.pointee.res)
+    }
     return unsafe Completion(
       token: Token(raw: data), result: cqe.pointee.res, more: curing_more(cqe) != 0, buffer: Int(curing_buffer(cqe)))
   }
@@ -137,8 +98,8 @@ public final class RingDirectory: Sendable {
     let payload = Int(buffer.u32(8).byteSwapped)
     let flags = buffer.u32(12).byteSwapped
     let isWildcard = listeners.isWildcard[socket]
-    let start = Int(CURING_HEADROOM) &+ (isWildcard ? Int(CURING_CONTROL) : 0)
-    guard name <= Int(CURING_NAME), Int(completion.result) >= start else { return nil }
+    let start = Int(CURING_HEADROOM) &+ (isWildcard ? Int(CSOCKET_CONTROL) : 0)
+    guard name <= Int(CSOCKET_NAME), Int(completion.result) >= start else { return nil }
     let message = buffer.from(start)
     // The payload of the one control message: in_pktinfo after AF_INET (2), else in6_pktinfo.
     let local =
@@ -146,7 +107,7 @@ public final class RingDirectory: Sendable {
       ? buffer.slice(Int(CURING_HEADROOM) &+ 16, buffer[16] == 2 ? 12 : 20)
       : buffer.slice(0, 0)
     return Datagram(
-      buffer: message, length: min(payload, message.count), sender: buffer.slice(16, Int(CURING_NAME)),
+      buffer: message, length: min(payload, message.count), sender: buffer.slice(16, Int(CSOCKET_NAME)),
       local: local, truncated: flags & UInt32(MSG_TRUNC) != 0 || payload > message.count)
   }
 
@@ -157,20 +118,23 @@ public final class RingDirectory: Sendable {
   }
 
   @inline(__always) public mutating func reply(with buffer: Int, length: Int, on socket: Int) {
-    let reply = ReplyPairs.Held(
-      buffer: UInt16(truncatingIfNeeded: buffer), length: UInt16(truncatingIfNeeded: length),
-      socket: UInt16(truncatingIfNeeded: socket))
+    let reply = ReplyPairs.Held(buffer: buffer, length: length, socket: socket)
     guard pairsReplies, !listeners.isWildcard[socket] else { return send(reply) }
-    let sender = bytes(buffer).slice(16, Int(CURING_NAME))
+    let sender = bytes(buffer).slice(16, Int(CSOCKET_NAME))
     guard let other = pairs.exchange(reply, from: sender) else { return }
     guard other.socket == reply.socket,
-      ReplyPairs.isSame(bytes(Int(other.buffer)).slice(16, Int(CURING_NAME)), sender)
+      ReplyPairs.isSame(bytes(Int(other.buffer)).slice(16, Int(CSOCKET_NAME)), sender)
     else { return send(other) }
     pairs.drop(sender)
     let (first, second) = other.length >= reply.length ? (other, reply) : (reply, other)
     unsafe curing_reply_pair(
       c, Int32(socket), UInt32(first.buffer), UInt32(first.length), UInt32(second.buffer), UInt32(second.length),
       Self.pairMark | UInt64(socket) << 32 | UInt64(second.buffer) << 16 | UInt64(first.buffer))
+  }
+
+  private mutating func signalled(_ more: Bool) -> Completion {
+    if !more { watchSignal() }
+    return Completion(token: Token(.mail, index: 0), result: 0, more: false, buffer: -1)
   }
 
   /// A pair is sent, or each of it is now sent alone: not all devices take segments before Linux 6.11 (EIO).
@@ -182,10 +146,10 @@ public final class RingDirectory: Sendable {
       unsafe curing_put_back(c, second)
     } else {
       if -result != EAGAIN { pairsReplies = false }
-      let socket = UInt16(truncatingIfNeeded: data >> 32)
+      let socket = Int(truncatingIfNeeded: data >> 32 & 0xFFFF)
       let parts = unsafe curing_tail(c, first).pointee.parts
-      send(ReplyPairs.Held(buffer: UInt16(first), length: unsafe UInt16(parts.0.iov_len), socket: socket))
-      send(ReplyPairs.Held(buffer: UInt16(second), length: unsafe UInt16(parts.1.iov_len), socket: socket))
+      send(ReplyPairs.Held(buffer: Int(first), length: unsafe parts.0.iov_len, socket: socket))
+      send(ReplyPairs.Held(buffer: Int(second), length: unsafe parts.1.iov_len, socket: socket))
     }
     return Completion(token: Token(.none, index: 0), result: 0, more: false, buffer: -1)
   }
@@ -213,13 +177,13 @@ public final class RingDirectory: Sendable {
 
   public func peer(of handle: Int32) -> Peer {
     let address = scratch.bytes
-    unsafe curing_peer(handle, address.address)
+    unsafe csocket_peer(handle, address.address)
     return Peer(address: address.slice(0, Peer.addressSize), local: address.slice(0, 0))
   }
 
   public mutating func open(_ upstream: Int, _ transport: Transport) -> Int32 {
     unsafe upstreams[upstream].withUnsafeBytes {
-      unsafe curing_outgoing($0.baseAddress!, UInt32($0.count), transport == .tcp ? 1 : 0)
+      unsafe csocket_outgoing($0.baseAddress!, UInt32($0.count), transport == .tcp ? 1 : 0)
     }
   }
 
@@ -238,26 +202,28 @@ public final class RingDirectory: Sendable {
     unsafe curing_write(c, handle, buffer.address, buffer.count, token.raw)
   }
 
-  public mutating func stop(_ token: Token) { unsafe curing_stop(c, token.raw) }
+  public mutating func stop(_ token: Token, on handle: Int32?) { unsafe curing_stop(c, token.raw) }
 
   public mutating func cancel(_ handle: Int32) { unsafe curing_cancel(c, handle) }
 
-  public mutating func close(_ handle: Int32) { CUring.close(handle) }
+  public mutating func close(_ handle: Int32) { CSocket.close(handle) }
+
+  // A handle is a descriptor.
+  public func descriptor(of handle: Int32) -> Int32 { handle }
+  public mutating func abandon(_ handle: Int32) {}
+  public mutating func adopt(_ descriptor: Int32) -> Int32 { descriptor }
 
   public mutating func wake(_ shard: Int) {
     let token = Token(.mail, index: 0).raw
+    let ring = directory.ring(of: shard)
     if shard == index {
       unsafe curing_nop(c, token)
+    } else if ring >= 0 {
+      unsafe curing_wake(c, ring, token)
     } else {
-      unsafe curing_wake(c, directory.ring(of: shard), token)
+      directory.signal(of: shard)?.signal()
     }
   }
 
   public mutating func signalEvents() { directory.events.signal() }
-}
-
-/// What the kernel refused while a ring was set up.
-public struct RingError: Error, Sendable {
-  public let step: String
-  public let code: Int32
 }

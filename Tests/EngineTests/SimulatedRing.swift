@@ -27,10 +27,14 @@ struct SimulatedRing: Ring, ~Copyable {
   mutating func connect(_ handle: Int32, to upstream: Int, token: Token) { port.connect(handle, upstream, token) }
   mutating func read(_ handle: Int32, into buffer: Bytes, token: Token) { port.read(handle, buffer, token) }
   mutating func write(_ handle: Int32, from buffer: Bytes, token: Token) { port.write(handle, buffer, token) }
-  mutating func stop(_ token: Token) { port.submit { $0.stop(token) } }
+  mutating func stop(_ token: Token, on handle: Int32?) { port.submit { $0.stop(token) } }
   mutating func cancel(_ handle: Int32) { port.cancel(handle) }
   mutating func close(_ handle: Int32) { port.close(handle) }
+  func descriptor(of handle: Int32) -> Int32 { handle }
+  mutating func abandon(_ handle: Int32) { preconditionFailure("no other ring adopts a simulated stream") }
+  mutating func adopt(_ descriptor: Int32) -> Int32 { descriptor }
 
   mutating func wake(_ shard: Int) { port.submit { $0.wake(shard) } }
   mutating func signalEvents() { port.hasEvents = true }
+  var refusal: Int32 { 0 }
 }

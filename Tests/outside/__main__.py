@@ -2,9 +2,14 @@
 
 Modules that mostly wait run a few at a time; those that measure or load the machine run alone. RINGLET names the binary,
 RINGLET_QUICK=1 shortens the loads.
+
+Without a MODULE all run, and once more those to which the ring matters, where io_uring is forbidden and Ringlet takes
+epoll: what the others test, flags and files and firewalls and tools, no ring comes near. RINGLET_RING chooses one
+(harness.py), and then each runs once.
 """
 
 import concurrent.futures
+import os
 import pathlib
 import re
 import subprocess
@@ -21,20 +26,37 @@ ALONE = (
     "test_saturation",
     "test_upstream_loss",
 )
+ON_BOTH_RINGS = (
+    "test_cache",
+    "test_clients",
+    "test_hot_path",
+    "test_joining",
+    "test_mutations",
+    "test_pairs",
+    "test_pipelining",
+    "test_reload",
+    "test_saturation",
+    "test_tcp_service",
+    "test_upstream_loss",
+)
 AT_ONCE = 4
 LIMIT = 400  # seconds for one module
 
 
-def run(module):
-    """(module, seconds, exit code, output)"""
+def run(module, ring):
+    """(what ran, seconds, exit code, output)"""
     start = time.monotonic()
     argv = [sys.executable, "-m", "unittest", "-v", module]
     try:
-        done = subprocess.run(argv, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT)
+        env = {**os.environ, **({"RINGLET_RING": ring} if ring else {})}
+        done = subprocess.run(
+            argv, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT, env=env
+        )
         code, output = done.returncode, done.stdout
     except subprocess.TimeoutExpired as late:
         code, output = 1, (late.stdout or b"").decode(errors="replace") + f"\n{module}: not done after {LIMIT} s\n"
-    return module, time.monotonic() - start, code, output
+    what = f"{module} (ring: {ring})" if ring else module
+    return what, time.monotonic() - start, code, output
 
 
 def tell(module, seconds, code, output):
@@ -56,14 +78,16 @@ def tell(module, seconds, code, output):
 
 
 def main(modules):
-    modules = [m.removesuffix(".py") for m in modules] or sorted(p.stem for p in HERE.glob("test_*.py"))
+    jobs = [(m.removesuffix(".py"), None) for m in modules] or [(p.stem, None) for p in sorted(HERE.glob("test_*.py"))]
+    if not modules and "RINGLET_RING" not in os.environ:
+        jobs += [(module, "forbidden") for module in ON_BOTH_RINGS]
     results = []
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(run, m) for m in modules if m not in ALONE]):
+        for done in concurrent.futures.as_completed([pool.submit(run, *job) for job in jobs if job[0] not in ALONE]):
             results.append(tell(*done.result()))
-    for module in modules:
-        if module in ALONE:
-            results.append(tell(*run(module)))
+    for job in jobs:
+        if job[0] in ALONE:
+            results.append(tell(*run(*job)))
     ran, failed, skipped = map(sum, zip(*results))
     print(f"{ran - failed - skipped} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0

@@ -1,7 +1,8 @@
 """Processes for the outside tests: ringlet, nsd, network namespaces, and what /proc and /metrics say of them.
 
 Every process is ended by its own id, every wait has a bound, and nothing leaves loopback or a namespace of our own.
-Environment: RINGLET the binary (default .build/release/ringlet), RINGLET_QUICK=1 for shorter loads.
+Environment: RINGLET the binary (default .build/release/ringlet), RINGLET_RING the ring it is to use (io_uring, epoll, auto, the
+default, or forbidden: auto where a seccomp filter forbids io_uring), RINGLET_QUICK=1 for shorter loads.
 """
 
 import collections
@@ -16,6 +17,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -26,7 +28,10 @@ import zone
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("RINGLET", str(ROOT / ".build/release/ringlet"))
+RING = os.environ.get("RINGLET_RING", "auto")
+IS_ON_EPOLL = RING in ("epoll", "forbidden")
 QUICK = bool(os.environ.get("RINGLET_QUICK"))
+IO_URING = (425, 426, 427)  # io_uring_setup, _enter and _register, on every architecture
 TICK = os.sysconf("SC_CLK_TCK")
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
@@ -154,18 +159,37 @@ def corefile(upstream, *, port, domain="cluster.local", bind=("127.0.0.1",), opt
 
 
 class Ringlet(Process):
-    """The server under test. `block` gives the server blocks when told the port to serve."""
+    """The server under test. `block` gives the server blocks when told the port to serve; the kernel answers an errno of
+    `forbidden`, (name, numbers), to the system calls of these numbers."""
 
-    def __init__(self, directory, block, *, port=None, shards=1, addresses=("127.0.0.1",), flags=(), env=None, netns=None):
+    def __init__(
+        self,
+        directory,
+        block,
+        *,
+        port=None,
+        shards=1,
+        addresses=("127.0.0.1",),
+        flags=(),
+        env=None,
+        netns=None,
+        ring=None,
+        forbidden=None,
+    ):
+        if ring is None and RING == "forbidden":
+            ring, forbidden = "auto", ("EPERM", IO_URING)
         self.port = port or free_port()
         self.addresses, self.netns = addresses, netns
         self.setup_port = free_port()
         self.corefile = os.path.join(directory, f"Corefile.{self.port}")
         pathlib.Path(self.corefile).write_text(block(self.port))
         argv = ["ip", "netns", "exec", netns] if netns else []
+        if forbidden:
+            code, numbers = forbidden
+            argv += [sys.executable, str(ROOT / "Tests/outside/forbid.py"), code, ",".join(map(str, numbers))]
         argv += [BINARY, "-localip", "127.0.0.1", "-conf", self.corefile, "-basecorefile", "/nonexistent"]
         argv += ["-dns.port", str(self.port), "-setupinterface=false", "-setupiptables=false"]
-        argv += ["-metrics-listen-address", f"127.0.0.1:{self.setup_port}", "--shards", str(shards), *flags]
+        argv += ["-metrics-listen-address", f"127.0.0.1:{self.setup_port}", "--shards", str(shards), "--ring", ring or RING, *flags]
         self.started = time.monotonic()
         super().__init__(argv, os.path.join(directory, f"ringlet.{self.port}.log"), env={**os.environ, **(env or {})})
 

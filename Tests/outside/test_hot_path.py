@@ -13,6 +13,8 @@ import dnswire
 import harness
 import zone
 
+# System calls of a turn of the ring that brings queries and takes answers.
+TURN = ("epoll_pwait2", "recvmmsg", "sendmmsg") if harness.IS_ON_EPOLL else ("io_uring_enter",)
 SECONDS = 2 if harness.QUICK else 4
 MiB = 1024  # in KiB, as /proc counts
 
@@ -43,13 +45,17 @@ class HotPath(harness.OutsideCase):
         rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", pathlib.Path(output).read_text(), re.M)
         return result.completed, {name: int(calls) for calls, name in rows if name != "total"}
 
+    def turns(self, calls):
+        """Takes the system calls of turns out of `calls`: how many turns there were, by the call made most often."""
+        return max(calls.pop(name, 0) for name in TURN)
+
     def test_syscalls_at_low_load(self):
         """One query at a time: one turn of the ring answers it, and next to nothing else."""
         self.start()
         answers, calls = self.traced("-l", str(SECONDS), "-c", "1", "-q", "1", "-Q", "500")
-        enters = calls.pop("io_uring_enter", 0) / answers
-        self.report(f"{enters:.2f} enters per answer, others {calls}")
-        self.assertLessEqual(enters, 1.1)
+        turns = self.turns(calls) / answers
+        self.report(f"{turns:.2f} turns per answer, others {calls}")
+        self.assertLessEqual(turns, 1.1)
         self.assertGreater(answers, 20)
         self.assertEqual(calls.get("futex", 0), 0)
         self.assertLess(sum(calls.values()) / answers, 0.1)
@@ -60,9 +66,9 @@ class HotPath(harness.OutsideCase):
             with self.subTest(shards=shards):
                 self.start(shards=shards)
                 answers, calls = self.traced("-l", str(SECONDS), "-c", "16", "-q", "200")
-                enters = calls.pop("io_uring_enter", 0) / answers
-                self.report(f"{shards} shard(s): {enters:.3f} enters per answer, others {calls}")
-                self.assertLess(enters, 0.5)
+                turns = self.turns(calls) / answers
+                self.report(f"{shards} shard(s): {turns:.3f} turns per answer, others {calls}")
+                self.assertLess(turns, 0.5)
                 self.assertGreater(answers, 1000)
                 self.assertEqual(calls.get("futex", 0), 0)
                 self.assertLess(sum(calls.values()) / answers, 0.01)

@@ -1,3 +1,4 @@
+import CSocket
 import CUring
 import Memory
 
@@ -104,7 +105,7 @@ extension Client {
     // Both addresses are read during the call only.
     let descriptor = unsafe plan.server.socketAddress.withUnsafeBytes { server in
       unsafe local.withUnsafeBytes { local in
-        unsafe curing_source(
+        unsafe csocket_source(
           server.baseAddress!, UInt32(server.count), isStream ? 1 : 0, local.baseAddress ?? server.baseAddress!,
           UInt32(local.count), Int32(plan.buffer))
       }

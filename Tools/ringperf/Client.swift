@@ -1,3 +1,4 @@
+import CSocket
 import CUring
 import Memory
 import Wire
@@ -90,13 +91,13 @@ import Wire
 
   /// Until the load is done, or an order to stop.
   mutating func run() {
-    let start = curing_boottime()
+    let start = csocket_boottime()
     let deadline = plan.limit.map { start + $0 } ?? UInt64.max
     var schedule = Schedule(plan, thread: thread, start: start, random: &random)
     var isSending = true
     tally.start = start
     while true {
-      var now = curing_boottime()
+      var now = csocket_boottime()
       expire(now)
       if isSending {
         reconnect(now)
@@ -118,7 +119,7 @@ import Wire
       flush()
       outbox.endTurn()
       wait(until: wakeTime(schedule, isSending: isSending, deadline: deadline), now: now)
-      now = curing_boottime()
+      now = csocket_boottime()
       for index in 0..<seen { complete(index, now) }
     }
   }

@@ -1,3 +1,4 @@
+import CSocket
 import CUring
 import Glibc
 
@@ -107,7 +108,7 @@ struct Load {
 
   /// Waits for the threads to end. True: because somebody asked them to.
   private mutating func watch(_ control: Control, _ label: String) -> Bool {
-    let start = curing_boottime()
+    let start = csocket_boottime()
     var shown = Sample(at: start, completed: 0)
     var counted = shown
     var isInterrupted = false
@@ -116,7 +117,7 @@ struct Load {
         isInterrupted = true
         control.order = .stop
       }
-      let now = Sample(at: curing_boottime(), completed: control.completed)
+      let now = Sample(at: csocket_boottime(), completed: control.completed)
       if now.seconds(since: shown) >= 1 {
         let rate = Int(now.rate(since: shown))
         let elapsed = Int(Double(now.at - start) / 1e9)

@@ -4,34 +4,23 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "CSocket.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <liburing.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <netinet/udp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #pragma clang assume_nonnull begin
 
 enum {
-  CURING_NAME = 28,         /* sizeof(struct sockaddr_in6), the larger of the two */
-  CURING_CONTROL = 40,      /* CMSG_SPACE(sizeof(struct in6_pktinfo)), the larger of the two */
-  CURING_HEADROOM = 16 + CURING_NAME,
+  CURING_HEADROOM = 16 + CSOCKET_NAME,
   CURING_TAIL = 192         /* what a reply by sendmsg is sent with stands at the buffer's end */
 };
-
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
 
 /* One shard's ring and its ring of receive buffers. Buffers are `size` bytes: struct io_uring_recvmsg_out, the sender's
    address, control data on wildcard sockets, the datagram; at the end, CURING_TAIL bytes of ours. */
@@ -42,6 +31,8 @@ struct curing {
   unsigned char *buffers;
   unsigned count, size;
   unsigned adding; /* buffers put back since the last turn, which the kernel may have after the next submission */
+  int refused;     /* errno, once io_uring_enter is forbidden: nothing will complete any more */
+  struct io_uring_sqe spare; /* where operations go that no queue has room for, once it is */
 };
 
 /* What one sendmsg needs, at a buffer's end or in a slot. */
@@ -80,8 +71,8 @@ static inline int curing_open(struct curing *c, unsigned entries, unsigned buffe
   for (unsigned i = 0; i < buffers; i++)
     io_uring_buf_ring_add(c->returned, c->buffers + (size_t)i * size, size, i, io_uring_buf_ring_mask(buffers), i);
   io_uring_buf_ring_advance(c->returned, buffers);
-  c->plain = (struct msghdr){.msg_namelen = CURING_NAME};
-  c->wildcard = (struct msghdr){.msg_namelen = CURING_NAME, .msg_controllen = CURING_CONTROL};
+  c->plain = (struct msghdr){.msg_namelen = CSOCKET_NAME};
+  c->wildcard = (struct msghdr){.msg_namelen = CSOCKET_NAME, .msg_controllen = CSOCKET_CONTROL};
   return 0;
 }
 
@@ -94,11 +85,18 @@ static inline void curing_close(struct curing *c) {
 
 static inline void curing_delete(struct curing *c) { free(c); }
 
+/* Sees whether what io_uring_enter returned says that it is forbidden: by a seccomp filter that came after the start. */
+static inline int curing_entered(struct curing *c, int result) {
+  if (result == -EPERM || result == -EACCES || result == -ENOSYS) c->refused = -result;
+  return result;
+}
+
 /* A free submission entry: with a full queue, what is in it goes first. */
 static inline struct io_uring_sqe *curing_sqe(struct curing *c) {
   struct io_uring_sqe *s = io_uring_get_sqe(&c->ring);
   while (!s) {
-    io_uring_submit(&c->ring);
+    if (c->refused) return &c->spare;
+    curing_entered(c, io_uring_submit(&c->ring));
     s = io_uring_get_sqe(&c->ring);
   }
   return s;
@@ -117,15 +115,15 @@ static inline void curing_hand_over(struct curing *c) {
 static inline unsigned curing_turn(struct curing *c, unsigned seen, int64_t timeout_ns) {
   io_uring_cq_advance(&c->ring, seen);
   if (c->adding > c->count / 2) { /* do not wait with less than that */
-    io_uring_submit(&c->ring);
+    curing_entered(c, io_uring_submit(&c->ring));
     curing_hand_over(c);
   }
   if (timeout_ns < 0) {
-    io_uring_submit_and_wait(&c->ring, 1);
+    curing_entered(c, io_uring_submit_and_wait(&c->ring, 1));
   } else {
     struct __kernel_timespec t = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
     struct io_uring_cqe *first;
-    io_uring_submit_and_wait_timeout(&c->ring, &first, 1, &t, 0);
+    curing_entered(c, io_uring_submit_and_wait_timeout(&c->ring, &first, 1, &t, 0));
   }
   curing_hand_over(c);
   return io_uring_cq_ready(&c->ring);
@@ -152,19 +150,6 @@ static inline void curing_put_back(struct curing *c, unsigned buffer) {
   io_uring_buf_ring_add(c->returned, curing_at(c, buffer), c->size, buffer, io_uring_buf_ring_mask(c->count), (int)c->adding++);
 }
 
-/* The packet info in `control` becomes one to send with: the source address stays, the interface is left to routing. */
-static inline void curing_any_interface(unsigned char *control) {
-  struct cmsghdr h;
-  memcpy(&h, control, sizeof h);
-  memset(control + sizeof h + (h.cmsg_level == IPPROTO_IPV6 ? 16 : 0), 0, 4);
-}
-
-static inline size_t curing_control_length(const unsigned char *control) {
-  struct cmsghdr h;
-  memcpy(&h, control, sizeof h);
-  return CMSG_ALIGN(h.cmsg_len);
-}
-
 static inline struct curing_message *curing_tail(struct curing *c, unsigned buffer) {
   return (struct curing_message *)(curing_at(c, buffer) + c->size - CURING_TAIL);
 }
@@ -177,14 +162,14 @@ static inline void curing_reply(struct curing *c, int socket, int is_wildcard, u
   if (!is_wildcard) {
     io_uring_prep_send(s, socket, at + CURING_HEADROOM, length, MSG_DONTWAIT);
     s->addr2 = (unsigned long)(at + 16);
-    s->addr_len = CURING_NAME;
+    s->addr_len = CSOCKET_NAME;
   } else {
     unsigned char *control = at + CURING_HEADROOM;
     struct curing_message *m = curing_tail(c, buffer);
-    curing_any_interface(control);
-    m->parts[0] = (struct iovec){control + CURING_CONTROL, length};
-    m->header = (struct msghdr){.msg_name = at + 16, .msg_namelen = CURING_NAME, .msg_iov = m->parts, .msg_iovlen = 1,
-                                .msg_control = control, .msg_controllen = curing_control_length(control)};
+    csocket_any_interface(control);
+    m->parts[0] = (struct iovec){control + CSOCKET_CONTROL, length};
+    m->header = (struct msghdr){.msg_name = at + 16, .msg_namelen = CSOCKET_NAME, .msg_iov = m->parts, .msg_iovlen = 1,
+                                .msg_control = control, .msg_controllen = csocket_control_length(control)};
     io_uring_prep_sendmsg(s, socket, &m->header, MSG_DONTWAIT);
   }
   s->flags |= IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
@@ -198,13 +183,10 @@ static inline void curing_reply_pair(struct curing *c, int socket, unsigned firs
                                      uint64_t token) {
   unsigned char *at = curing_at(c, first);
   struct curing_message *m = curing_tail(c, first);
-  struct cmsghdr h = {.cmsg_len = CMSG_LEN(sizeof(uint16_t)), .cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT};
-  uint16_t segment = (uint16_t)length;
-  memcpy(m->control, &h, sizeof h);
-  memcpy(m->control + sizeof h, &segment, sizeof segment);
+  csocket_segment(m->control, (uint16_t)length);
   m->parts[0] = (struct iovec){at + CURING_HEADROOM, length};
   m->parts[1] = (struct iovec){curing_at(c, second) + CURING_HEADROOM, second_length};
-  m->header = (struct msghdr){.msg_name = at + 16, .msg_namelen = CURING_NAME, .msg_iov = m->parts, .msg_iovlen = 2,
+  m->header = (struct msghdr){.msg_name = at + 16, .msg_namelen = CSOCKET_NAME, .msg_iov = m->parts, .msg_iovlen = 2,
                               .msg_control = m->control, .msg_controllen = CMSG_SPACE(sizeof(uint16_t))};
   struct io_uring_sqe *s = curing_sqe(c);
   io_uring_prep_sendmsg(s, socket, &m->header, MSG_DONTWAIT);
@@ -218,19 +200,14 @@ static inline void curing_send(struct curing *c, int socket, unsigned char *slot
   if (!local) {
     io_uring_prep_send(s, socket, slot + 192, length, 0);
     s->addr2 = (unsigned long)slot;
-    s->addr_len = CURING_NAME;
+    s->addr_len = CSOCKET_NAME;
   } else {
     struct msghdr *m = (struct msghdr *)(slot + 64);
     struct iovec *v = (struct iovec *)(slot + 128);
     unsigned char *control = slot + 144;
-    int is_v6 = local == sizeof(struct in6_pktinfo);
-    struct cmsghdr h = {.cmsg_len = CMSG_LEN(local), .cmsg_level = is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
-                        .cmsg_type = is_v6 ? IPV6_PKTINFO : IP_PKTINFO};
-    memcpy(control, &h, sizeof h);
-    memcpy(control + sizeof h, slot + 32, local);
-    curing_any_interface(control);
+    csocket_source_info(control, slot + 32, local);
     *v = (struct iovec){slot + 192, length};
-    *m = (struct msghdr){.msg_name = slot, .msg_namelen = CURING_NAME, .msg_iov = v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(local)};
+    *m = (struct msghdr){.msg_name = slot, .msg_namelen = CSOCKET_NAME, .msg_iov = v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(local)};
     io_uring_prep_sendmsg(s, socket, m, 0);
   }
   s->flags |= IOSQE_FIXED_FILE;
@@ -274,18 +251,11 @@ static inline void curing_stop(struct curing *c, uint64_t token) {
   io_uring_sqe_set_data64(s, 0);
 }
 
-/* Completes `token` on a ring, from a thread without one. 0 or -errno. */
-static inline int curing_wake_from_outside(int ring, uint64_t token) {
-  struct io_uring own;
-  struct io_uring_cqe *done;
-  int e = io_uring_queue_init(2, &own, 0);
-  if (e < 0) return e;
-  struct io_uring_sqe *s = io_uring_get_sqe(&own);
-  io_uring_prep_msg_ring(s, ring, 0, token, 0);
-  e = io_uring_submit_and_wait(&own, 1);
-  if (e >= 0 && !(e = io_uring_peek_cqe(&own, &done))) e = done->res;
-  io_uring_queue_exit(&own);
-  return e;
+/* Completes `token` whenever the eventfd is written to, until a completion without F_MORE. */
+static inline void curing_watch(struct curing *c, int eventfd, uint64_t token) {
+  struct io_uring_sqe *s = curing_sqe(c);
+  io_uring_prep_poll_multishot(s, eventfd, POLLIN);
+  io_uring_sqe_set_data64(s, token);
 }
 
 /* Completes `token` on another ring. */
@@ -300,86 +270,6 @@ static inline void curing_nop(struct curing *c, uint64_t token) {
   struct io_uring_sqe *s = curing_sqe(c);
   io_uring_prep_nop(s);
   io_uring_sqe_set_data64(s, token);
-}
-
-/* The address of a stream's other end, 28 bytes; zeros if it is gone. */
-static inline void curing_peer(int socket, void *address) {
-  socklen_t length = CURING_NAME;
-  memset(address, 0, CURING_NAME);
-  getpeername(socket, (struct sockaddr *)address, &length);
-}
-
-static inline uint64_t curing_boottime(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_BOOTTIME, &t);
-  return (uint64_t)t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
-/* A UDP socket or TCP listener of a server: shared port, large buffers, packet info on the unspecified address.
-   The descriptor, or -errno. */
-static inline int curing_listen(const void *address, unsigned length, int type, int is_wildcard) {
-  int family = ((const struct sockaddr *)address)->sa_family, one = 1, size = 4 << 20;
-  int s = socket(family, type | SOCK_CLOEXEC, 0);
-  if (s < 0) return -errno;
-  setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-  if (type == SOCK_DGRAM) {
-    if (setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)) setsockopt(s, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    if (setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size)) setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    if (is_wildcard && family == AF_INET) setsockopt(s, IPPROTO_IP, IP_PKTINFO, &one, sizeof one);
-    if (is_wildcard && family == AF_INET6) setsockopt(s, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof one);
-  } else {
-    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  }
-  int both = 0;
-  if (family == AF_INET6) setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, is_wildcard ? &both : &one, sizeof one);
-  if (bind(s, (const struct sockaddr *)address, length) || (type == SOCK_STREAM && listen(s, 1024))) {
-    int e = -errno;
-    close(s);
-    return e;
-  }
-  return s;
-}
-
-/* Another descriptor of the same socket, or -errno. */
-static inline int curing_share(int socket) {
-  int s = fcntl(socket, F_DUPFD_CLOEXEC, 0);
-  return s < 0 ? -errno : s;
-}
-
-/* A socket towards an upstream: TCP unconnected, UDP connected from a port of the kernel's choosing. */
-static inline int curing_outgoing(const void *address, unsigned length, int is_stream) {
-  int family = ((const struct sockaddr *)address)->sa_family, one = 1;
-  int s = socket(family, (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
-  if (s < 0) return -errno;
-  if (is_stream) {
-    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  } else if (connect(s, (const struct sockaddr *)address, length)) {
-    int e = -errno;
-    close(s);
-    return e;
-  }
-  return s;
-}
-
-/* A load client's socket, from `local` (0 bytes: any address): UDP connected, TCP not yet. `buffer` bytes each way, or
-   what the system allows; 0: its default. The descriptor, or -errno. */
-static inline int curing_source(const void *address, unsigned length, int is_stream, const void *local, unsigned local_length, int buffer) {
-  int family = ((const struct sockaddr *)address)->sa_family, one = 1;
-  int s = socket(family, (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
-  if (s < 0) return -errno;
-  if (is_stream) setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (buffer) {
-    if (setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer)) setsockopt(s, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
-    if (setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer)) setsockopt(s, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
-  }
-  if ((local_length && bind(s, (const struct sockaddr *)local, local_length)) ||
-      (!is_stream && connect(s, (const struct sockaddr *)address, length))) {
-    int e = -errno;
-    close(s);
-    return e;
-  }
-  return s;
 }
 
 /* What arrives at a connected socket, into provided buffers until a completion without F_MORE. `is_fixed`: `socket` is
@@ -407,9 +297,7 @@ static inline void curing_send_segments(struct curing *c, int socket, struct cur
   if (length == segment) {
     io_uring_prep_send(s, socket, from, length, MSG_DONTWAIT);
   } else {
-    struct cmsghdr h = {.cmsg_len = CMSG_LEN(sizeof segment), .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT};
-    memcpy(b->control, &h, sizeof h);
-    memcpy(b->control + sizeof h, &segment, sizeof segment);
+    csocket_segment(b->control, segment);
     b->vector = (struct iovec){(void *)from, length};
     b->message = (struct msghdr){.msg_iov = &b->vector, .msg_iovlen = 1, .msg_control = b->control, .msg_controllen = sizeof b->control};
     io_uring_prep_sendmsg(s, socket, &b->message, MSG_DONTWAIT);

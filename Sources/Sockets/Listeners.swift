@@ -1,4 +1,4 @@
-import CUring
+import CSocket
 import Engine
 import Memory
 
@@ -10,28 +10,22 @@ public struct ListenError: Error, Sendable {
   public let code: Int32
 }
 
-/// One shard's sockets: for each listener of the settings one of UDP and one of TCP, all with SO_REUSEPORT. Closed when
-/// their ring is.
-public struct Listeners: ~Copyable, Sendable {
-  let udp: [Int32]
-  let tcp: [Int32]
-  let isWildcard: [Bool]
-  /// By address. Good as long as the ring that has them: a successor's listeners share them.
-  public let sockets: [[UInt8]: Sockets]
-
-  public struct Sockets: Sendable {
-    let udp: Int32
-    let tcp: Int32
-  }
+/// One shard's sockets: for each listener of the settings one of UDP and one of TCP, all with SO_REUSEPORT. Open as long
+/// as somebody keeps them.
+public final class Listeners: Sendable {
+  public let udp: [Int32]
+  public let tcp: [Int32]
+  public let isWildcard: [Bool]
+  private let addresses: [[UInt8]]
 
   /// Opens a socket of its own for each listener, but shares those of `existing`: what waits in them is not lost.
-  public init(_ settings: Settings, sharing existing: [[UInt8]: Sockets] = [:]) throws(ListenError) {
+  public init(_ settings: Settings, sharing existing: Listeners? = nil) throws(ListenError) {
     var open: [Int32] = []
     do throws(ListenError) {
       for listener in settings.listeners {
-        let shared = existing[listener.address]
-        open.append(try Self.socket(listener, Int32(SOCK_DGRAM.rawValue), "udp", shared?.udp))
-        open.append(try Self.socket(listener, Int32(SOCK_STREAM.rawValue), "tcp", shared?.tcp))
+        let shared = existing?.addresses.firstIndex(of: listener.address)
+        open.append(try Self.socket(listener, Int32(SOCK_DGRAM.rawValue), "udp", shared.map { existing!.udp[$0] }))
+        open.append(try Self.socket(listener, Int32(SOCK_STREAM.rawValue), "tcp", shared.map { existing!.tcp[$0] }))
       }
     } catch {
       for socket in open { close(socket) }
@@ -40,8 +34,7 @@ public struct Listeners: ~Copyable, Sendable {
     udp = stride(from: 0, to: open.count, by: 2).map { open[$0] }
     tcp = stride(from: 1, to: open.count, by: 2).map { open[$0] }
     isWildcard = settings.listeners.map(\.isWildcard)
-    sockets = Dictionary(
-      zip(settings.listeners.map(\.address), zip(udp, tcp).map { Sockets(udp: $0, tcp: $1) }), uniquingKeysWith: { one, _ in one })
+    addresses = settings.listeners.map(\.address)
   }
 
   deinit {
@@ -52,9 +45,10 @@ public struct Listeners: ~Copyable, Sendable {
     _ listener: Settings.Listener, _ type: Int32, _ transport: String, _ shared: Int32?
   ) throws(ListenError) -> Int32 {
     // The address is a whole sockaddr and outlives the call.
-    let socket = unsafe shared.map { curing_share($0) }
+    let socket =
+      unsafe shared.map { csocket_share($0) }
       ?? listener.address.withUnsafeBytes {
-        unsafe curing_listen($0.baseAddress!, UInt32($0.count), type, listener.isWildcard ? 1 : 0)
+        unsafe csocket_listen($0.baseAddress!, UInt32($0.count), type, listener.isWildcard ? 1 : 0)
       }
     guard socket >= 0 else { throw ListenError(listener: listener.label, transport: transport, code: -socket) }
     return socket

@@ -1,9 +1,9 @@
-import CUring
+import CSocket
 import Glibc
 
 /// An eventfd (eventfd(2)): one side sleeps until the other has something for it.
 public final class EventSignal: Sendable {
-  let descriptor: Int32
+  public let descriptor: Int32
 
   public init() {
     descriptor = eventfd(0, Int32(EFD_CLOEXEC))

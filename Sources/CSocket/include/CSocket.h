@@ -1,0 +1,149 @@
+/* Sockets and control messages in C, for both rings: macros and pointer casts Swift cannot reach. */
+#pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#pragma clang assume_nonnull begin
+
+enum {
+  CSOCKET_NAME = 28,    /* sizeof(struct sockaddr_in6), the larger of the two */
+  CSOCKET_CONTROL = 40, /* CMSG_SPACE(sizeof(struct in6_pktinfo)), the larger of the two */
+};
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+/* The packet info in `control` becomes one to send with: the source address stays, the interface is left to routing. */
+static inline void csocket_any_interface(unsigned char *control) {
+  struct cmsghdr h;
+  memcpy(&h, control, sizeof h);
+  memset(control + sizeof h + (h.cmsg_level == IPPROTO_IPV6 ? 16 : 0), 0, 4);
+}
+
+static inline size_t csocket_control_length(const unsigned char *control) {
+  struct cmsghdr h;
+  memcpy(&h, control, sizeof h);
+  return CMSG_ALIGN(h.cmsg_len);
+}
+
+/* Writes to `control` the message that sends from where `local` (`length` bytes of packet info) says. */
+static inline void csocket_source_info(unsigned char *control, const unsigned char *local, unsigned length) {
+  int is_v6 = length == sizeof(struct in6_pktinfo);
+  struct cmsghdr h = {.cmsg_len = CMSG_LEN(length), .cmsg_level = is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                      .cmsg_type = is_v6 ? IPV6_PKTINFO : IP_PKTINFO};
+  memcpy(control, &h, sizeof h);
+  memcpy(control + sizeof h, local, length);
+  csocket_any_interface(control);
+}
+
+/* Writes to `control`, of CMSG_SPACE(2) bytes, the message that cuts what is sent into datagrams of `length` bytes
+   (UDP_SEGMENT, udp(7)). */
+static inline void csocket_segment(unsigned char *control, uint16_t length) {
+  struct cmsghdr h = {.cmsg_len = CMSG_LEN(sizeof length), .cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT};
+  memcpy(control, &h, sizeof h);
+  memcpy(control + sizeof h, &length, sizeof length);
+}
+
+/* The address of a stream's other end, 28 bytes; zeros if it is gone. */
+static inline void csocket_peer(int socket, void *address) {
+  socklen_t length = CSOCKET_NAME;
+  memset(address, 0, CSOCKET_NAME);
+  getpeername(socket, (struct sockaddr *)address, &length);
+}
+
+/* The port that a socket of IPv4 is bound to; 0 if it is not. */
+static inline uint16_t csocket_port(int socket) {
+  struct sockaddr_in a = {0};
+  socklen_t length = sizeof a;
+  getsockname(socket, (struct sockaddr *)&a, &length);
+  return ntohs(a.sin_port);
+}
+
+static inline uint64_t csocket_boottime(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_BOOTTIME, &t);
+  return (uint64_t)t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* A UDP socket or TCP listener of a server: shared port, large buffers, packet info on the unspecified address.
+   The descriptor, or -errno. */
+static inline int csocket_listen(const void *address, unsigned length, int type, int is_wildcard) {
+  int family = ((const struct sockaddr *)address)->sa_family, one = 1, size = 4 << 20;
+  int s = socket(family, type | SOCK_CLOEXEC, 0);
+  if (s < 0) return -errno;
+  setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+  if (type == SOCK_DGRAM) {
+    if (setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)) setsockopt(s, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    if (setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size)) setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    if (is_wildcard && family == AF_INET) setsockopt(s, IPPROTO_IP, IP_PKTINFO, &one, sizeof one);
+    if (is_wildcard && family == AF_INET6) setsockopt(s, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof one);
+  } else {
+    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  }
+  int both = 0;
+  if (family == AF_INET6) setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, is_wildcard ? &both : &one, sizeof one);
+  if (bind(s, (const struct sockaddr *)address, length) || (type == SOCK_STREAM && listen(s, 1024))) {
+    int e = -errno;
+    close(s);
+    return e;
+  }
+  return s;
+}
+
+/* Another descriptor of the same socket, or -errno. */
+static inline int csocket_share(int socket) {
+  int s = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+  return s < 0 ? -errno : s;
+}
+
+/* A socket towards an upstream: TCP unconnected, UDP connected from a port of the kernel's choosing. */
+static inline int csocket_outgoing(const void *address, unsigned length, int is_stream) {
+  int family = ((const struct sockaddr *)address)->sa_family, one = 1;
+  int s = socket(family, (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+  if (s < 0) return -errno;
+  if (is_stream) {
+    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  } else if (connect(s, (const struct sockaddr *)address, length)) {
+    int e = -errno;
+    close(s);
+    return e;
+  }
+  return s;
+}
+
+/* A load client's socket, from `local` (0 bytes: any address): UDP connected, TCP not yet. `buffer` bytes each way, or
+   what the system allows; 0: its default. The descriptor, or -errno. */
+static inline int csocket_source(const void *address, unsigned length, int is_stream, const void *local, unsigned local_length, int buffer) {
+  int family = ((const struct sockaddr *)address)->sa_family, one = 1;
+  int s = socket(family, (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+  if (s < 0) return -errno;
+  if (is_stream) setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (buffer) {
+    if (setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer)) setsockopt(s, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    if (setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer)) setsockopt(s, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+  }
+  if ((local_length && bind(s, (const struct sockaddr *)local, local_length)) ||
+      (!is_stream && connect(s, (const struct sockaddr *)address, length))) {
+    int e = -errno;
+    close(s);
+    return e;
+  }
+  return s;
+}
+
+#pragma clang assume_nonnull end
