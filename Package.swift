@@ -103,8 +103,10 @@ let package = Package(
     .testTarget(name: "WireTests", dependencies: ["Wire", "Memory"], swiftSettings: strict),
     .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Memory"], swiftSettings: strict),
     .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
-    .testTarget(
-      name: "EngineTests", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], swiftSettings: strict),
+    .target(
+      name: "Simulation", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], path: "Tests/Simulation",
+      swiftSettings: hot),
+    .testTarget(name: "EngineTests", dependencies: ["Simulation", "Engine"], swiftSettings: strict),
     .testTarget(
       name: "RingTests", dependencies: ["CSocket", "Engine", "Epoll", "Memory", "Rings", "Sockets", "Uring"],
       swiftSettings: strict),

@@ -1,4 +1,5 @@
 import Engine
+import Simulation
 import Testing
 
 /// One test per bug that was found, named for it.

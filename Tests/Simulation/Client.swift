@@ -3,14 +3,14 @@ import Engine
 extension World {
   /// A client's datagram with a question, from a port of its own; `to` is the shard that the kernel picks for it.
   @discardableResult
-  func ask(_ asked: Asked, to shard: Int? = nil) -> Int {
+  package func ask(_ asked: Asked, to shard: Int? = nil) -> Int {
     let (query, message) = ledger.query(asked, isStream: false)
     send(message, of: query, to: shard)
     return query
   }
 
   /// Bytes that are no query, as a datagram.
-  func sendJunk(_ message: [UInt8], to shard: Int? = nil) { send(message, of: -1 - chance.below(1000), to: shard) }
+  package func sendJunk(_ message: [UInt8], to shard: Int? = nil) { send(message, of: -1 - chance.below(1000), to: shard) }
 
   private func send(_ message: [UInt8], of query: Int, to shard: Int?) {
     let shard = shard ?? chance.below(nodes.count)
@@ -26,7 +26,7 @@ extension World {
 
   /// A client's TCP connection; the shard is the one that the kernel picks for it.
   @discardableResult
-  func connect(to shard: Int? = nil) -> ClientStream {
+  package func connect(to shard: Int? = nil) -> ClientStream {
     let client = ClientStream(world: self)
     streams.append(client)
     let shard = shard ?? chance.below(nodes.count)
@@ -38,31 +38,31 @@ extension World {
 }
 
 /// A client's end of a TCP connection.
-final class ClientStream: StreamEnd {
+package final class ClientStream: StreamEnd {
   private unowned let world: World
   private var socket: Socket?
   private var toSend: [UInt8] = []
   private var input: [UInt8] = []
   /// Queries without a reply, by id, and when they were sent.
-  private(set) var pending: [UInt16: (query: Int, sentAt: UInt64)] = [:]
+  package private(set) var pending: [UInt16: (query: Int, sentAt: UInt64)] = [:]
   /// Takes what it is sent.
-  var reads = true
+  package var reads = true
   /// Octets it writes at a time.
-  var chunk = Int.max
+  package var chunk = Int.max
   /// Nothing that it does gives the server a reason to hang up.
-  var isGood = true
-  private(set) var answered = 0
-  private(set) var worstWait: UInt64 = 0
+  package var isGood = true
+  package private(set) var answered = 0
+  package private(set) var worstWait: UInt64 = 0
   /// The server closed.
-  private(set) var isOver = false
-  private(set) var isClosed = false
+  package private(set) var isOver = false
+  package private(set) var isClosed = false
   private var finishes = false
-  private(set) var hasFinished = false
+  package private(set) var hasFinished = false
 
   init(world: World) { self.world = world }
 
   /// Writes queries, all at once.
-  func ask(_ asked: [Asked]) {
+  package func ask(_ asked: [Asked]) {
     var bytes: [UInt8] = []
     for one in asked {
       let (query, message) = world.ledger.query(one, isStream: true) { self.pending[$0] != nil }
@@ -72,20 +72,20 @@ final class ClientStream: StreamEnd {
     write(bytes)
   }
 
-  func write(_ bytes: [UInt8]) {
+  package func write(_ bytes: [UInt8]) {
     toSend += bytes
     flush()
   }
 
   /// Says that nothing more will come, and waits for what is due.
-  func finish() {
+  package func finish() {
     finishes = true
     hasFinished = true
     flush()
   }
 
   /// Goes away without a word, whatever is due.
-  func close(resetting: Bool) {
+  package func close(resetting: Bool) {
     isGood = false
     isClosed = true
     if !pending.isEmpty { world.ledger.brokenStreams += 1 }
@@ -112,7 +112,7 @@ final class ClientStream: StreamEnd {
     }
   }
 
-  func received(_ bytes: [UInt8]) {
+  package func received(_ bytes: [UInt8]) {
     guard !isClosed else { return socket?.reset() ?? () }
     guard reads else { return }
     socket?.consumed(bytes.count)
@@ -138,8 +138,8 @@ final class ClientStream: StreamEnd {
     world.ledger.check(message, of: world.ledger.queries[query])
   }
 
-  func finished() { end() }
-  func wasReset() { end() }
+  package func finished() { end() }
+  package func wasReset() { end() }
 
   private func end() {
     guard !isOver else { return }

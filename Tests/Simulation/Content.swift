@@ -1,21 +1,21 @@
 /// The right answer to a question.
-struct Content {
-  struct Record: Equatable {
+package struct Content {
+  package struct Record: Equatable {
     /// Wire format, folded, not compressed; names in the data too.
-    var owner: [UInt8]
-    var type: UInt16
-    var ttl: UInt32
-    var data: [UInt8]
+    package var owner: [UInt8]
+    package var type: UInt16
+    package var ttl: UInt32
+    package var data: [UInt8]
 
     /// Octets at most: compression only takes away.
-    var size: Int { owner.count + 10 + data.count }
+    package var size: Int { owner.count + 10 + data.count }
   }
 
-  var rcode: UInt16 = 0
-  var answers: [Record] = []
-  var authorities: [Record] = []
+  package var rcode: UInt16 = 0
+  package var answers: [Record] = []
+  package var authorities: [Record] = []
 
-  init(_ asked: Asked) {
+  package init(_ asked: Asked) {
     let h = asked.seed
     let name = asked.name
     let ttl = UInt32(h >> 40 % 60) + 1
@@ -47,10 +47,10 @@ struct Content {
   }
 
   /// Seconds: the least of any record, 0 if there is none.
-  var ttl: UInt32 { (answers + authorities).map(\.ttl).min() ?? 0 }
+  package var ttl: UInt32 { (answers + authorities).map(\.ttl).min() ?? 0 }
 
   /// Octets of records, uncompressed.
-  var size: Int { (answers + authorities).reduce(0) { $0 + $1.size } }
+  package var size: Int { (answers + authorities).reduce(0) { $0 + $1.size } }
 
   private static func addresses(_ owner: [UInt8], _ h: UInt64, _ ttl: UInt32, _ type: UInt16) -> [Record] {
     (0..<(1 + Int(h >> 12 % 3))).map { index in

@@ -4,8 +4,8 @@ import Upstream
 
 /// An upstream server: answers what is asked from the name alone, as fast, as orderly and as truthfully as the world's
 /// faults let it.
-final class SimulatedUpstream {
-  enum Mode {
+package final class SimulatedUpstream {
+  package enum Mode {
     case up
     /// Resets connects, and says over ICMP that no one is there.
     case refusing
@@ -15,24 +15,24 @@ final class SimulatedUpstream {
 
   unowned let world: World
   let index: Int
-  var mode = Mode.up {
+  package var mode = Mode.up {
     didSet { if mode != .up { for stream in streams { stream.abandon(resetting: mode == .refusing) } } }
   }
   /// As CoreDNS over TCP: one question of a connection at a time.
-  var isSerial = false
+  package var isSerial = false
   /// Nanoseconds to an answer: `delay`, or what is listed for the name's number.
-  var delay = 300 * microsecond
-  var delays: [Int: UInt64] = [:]
+  package var delay = 300 * microsecond
+  package var delays: [Int: UInt64] = [:]
   /// Numbers of names that never get an answer.
-  var unanswered: Set<Int> = []
+  package var unanswered: Set<Int> = []
   /// Closes a connection by FIN after this many questions.
-  var questionsPerConnection = Int.max
+  package var questionsPerConnection = Int.max
 
-  private(set) var connects: [UInt64] = []
-  private(set) var questions = 0
-  private(set) var asked: [Asked: Int] = [:]
+  package private(set) var connects: [UInt64] = []
+  package private(set) var questions = 0
+  package private(set) var asked: [Asked: Int] = [:]
   private(set) var streams: [UpstreamStream] = []
-  var mostStreams = 0
+  package var mostStreams = 0
 
   init(world: World, index: Int) {
     self.world = world

@@ -2,7 +2,7 @@ import Engine
 import Memory
 
 /// One shard with its ring.
-final class Node {
+package final class Node {
   let port: Port
   var shard: Shard<SimulatedRing>
   /// When its thread runs next: something is there for it, or its wait is over.
@@ -15,25 +15,25 @@ final class Node {
 }
 
 /// Shards, clients and upstreams in one virtual time, all chance from one seed: the same seed is the same run.
-final class World {
-  let fabric: Fabric
-  var chance: Chance
-  var faults: Faults
-  private(set) var time: UInt64 = 1_000_000 * second
+package final class World {
+  package let fabric: Fabric
+  package var chance: Chance
+  package var faults: Faults
+  package private(set) var time: UInt64 = 1_000_000 * second
   /// What suspensions added to the shards' clock.
-  private(set) var suspended: UInt64 = 0
-  private(set) var nodes: [Node] = []
-  private(set) var upstreams: [SimulatedUpstream] = []
-  let ledger: Ledger
-  var streams: [ClientStream] = []
+  package private(set) var suspended: UInt64 = 0
+  package private(set) var nodes: [Node] = []
+  package private(set) var upstreams: [SimulatedUpstream] = []
+  package let ledger: Ledger
+  package var streams: [ClientStream] = []
   let scratch = Region(size: 4096)
   private var agenda = Agenda()
-  private(set) var problems: [String] = []
-  private(set) var turns = 0
+  package private(set) var problems: [String] = []
+  package private(set) var turns = 0
   private var failures: (window: UInt64, count: Int) = (0, 0)
-  var isOutOfHandles = false
+  package var isOutOfHandles = false
 
-  init(seed: UInt64, shards: Int = 1, faults: Faults = Faults(), settings: Settings = Settings.simulated()) {
+  package init(seed: UInt64, shards: Int = 1, faults: Faults = Faults(), settings: Settings = Settings.simulated()) {
     var chance = Chance(seed: seed)
     fabric = Fabric(settings: settings, shards: shards, random: (chance.next(), chance.next(), chance.next()))
     self.chance = chance
@@ -56,11 +56,11 @@ final class World {
 
   // Time.
 
-  func at(_ time: UInt64, _ action: @escaping () -> Void) { agenda.add(time, action) }
-  func after(_ delay: UInt64, _ action: @escaping () -> Void) { agenda.add(time + delay, action) }
+  package func at(_ time: UInt64, _ action: @escaping () -> Void) { agenda.add(time, action) }
+  package func after(_ delay: UInt64, _ action: @escaping () -> Void) { agenda.add(time + delay, action) }
 
   /// The clock jumps: the machine slept.
-  func suspend(for duration: UInt64) { suspended += duration }
+  package func suspend(for duration: UInt64) { suspended += duration }
 
   /// One way through the network, in order.
   func latency() -> UInt64 { chance.between(20 * microsecond, 200 * microsecond) }
@@ -73,9 +73,9 @@ final class World {
     nodes[shard].turnAt = min(nodes[shard].turnAt, time + delay)
   }
 
-  func run(for duration: UInt64) { run(until: time + duration) }
+  package func run(for duration: UInt64) { run(until: time + duration) }
 
-  func run(until end: UInt64, while condition: () -> Bool = { true }) {
+  package func run(until end: UInt64, while condition: () -> Bool = { true }) {
     while problems.isEmpty, condition() {
       let due = nodes.indices.min { nodes[$0].turnAt < nodes[$1].turnAt }!
       let next = min(nodes[due].turnAt, agenda.nextTime ?? .max)
@@ -124,7 +124,7 @@ final class World {
   // The end.
 
   /// Lets everything pending come to its end, with nothing new and no new faults, and checks that nothing is left.
-  func rest() {
+  package func rest() {
     faults = Faults()
     isOutOfHandles = false
     for upstream in upstreams { upstream.mode = .up }
@@ -138,23 +138,23 @@ final class World {
   }
 
   /// Takes apart what refers to each other. Nothing of this world can be used afterwards.
-  func end() {
+  package func end() {
     agenda.removeAll()
     nodes = []
     upstreams = []
     streams = []
   }
 
-  func sum(_ counter: Counters.Shard) -> Int {
+  package func sum(_ counter: Counters.Shard) -> Int {
     nodes.indices.reduce(0) { $0 + Int(fabric.counters($1).read(counter)) }
   }
 
-  func census(_ shard: Int = 0) -> Census { nodes[shard].shard.census }
+  package func census(_ shard: Int = 0) -> Census { nodes[shard].shard.census }
 }
 
 extension Settings {
   /// One listener, one zone (the root) with a cache, forwarding to `upstreams` upstreams.
-  static func simulated(
+  package static func simulated(
     upstreams count: Int = 1, transport: Settings.Forward.Asking = .tcp, policy: Settings.Forward.Policy = .random,
     cacheBytes: Int = 1 << 20, caches: Bool = true
   ) -> Settings {

@@ -1,10 +1,17 @@
 /// What a simulated client may ask. Everything about a name follows from its number, so the right answer to any
 /// question is known without a table of them.
-struct Asked: Hashable {
-  var number: Int
-  var type: UInt16 = 1
-  var dnssecOK = false
-  var checkingDisabled = false
+package struct Asked: Hashable {
+  package var number: Int
+  package var type: UInt16 = 1
+  package var dnssecOK = false
+  package var checkingDisabled = false
+
+  package init(number: Int, type: UInt16 = 1, dnssecOK: Bool = false, checkingDisabled: Bool = false) {
+    self.number = number
+    self.type = type
+    self.dnssecOK = dnssecOK
+    self.checkingDisabled = checkingDisabled
+  }
 
   /// A number for all of it but the name's spelling.
   var seed: UInt64 {

@@ -2,7 +2,7 @@ import Engine
 import Memory
 
 /// Every query of a run, what became of it, and whether that was right.
-final class Ledger {
+package final class Ledger {
   struct Query {
     let asked: Asked
     let id: UInt16
@@ -23,7 +23,7 @@ final class Ledger {
   let settings: Settings
   var queries: [Query] = []
   /// The oldest reply allowed, nanoseconds from arrival.
-  var patience = 4 * second
+  package var patience = 4 * second
 
   private var questions: Set<Asked> = []
   /// Nothing but what is asked is known of a name: an answer given since the last reply explains a later expiry.
@@ -34,11 +34,11 @@ final class Ledger {
   private var junkArrived = 0
 
   /// Replies by datagram; of them those that say SERVFAIL on our own account, and to what was no query.
-  private(set) var replies = 0
-  var failures = 0
+  package private(set) var replies = 0
+  package var failures = 0
   private var junkReplies = 0
   private var failedSends = 0
-  var streamReplies = 0
+  package var streamReplies = 0
   /// Streams that ended with replies on their way.
   var brokenStreams = 0
   /// Nanoseconds from arrival to reply.
@@ -130,10 +130,10 @@ final class Ledger {
     if queries.indices.contains(index) { queries[index].replies += 1 }
   }
 
-  var worstWait: UInt64 { waits.max() ?? 0 }
+  package var worstWait: UInt64 { waits.max() ?? 0 }
 
   /// Nanoseconds that a share of the replies took at most.
-  func wait(_ share: Double) -> UInt64 { waits.sorted()[Int(Double(waits.count - 1) * share)] }
+  package func wait(_ share: Double) -> UInt64 { waits.sorted()[Int(Double(waits.count - 1) * share)] }
 
   // Accounts.
 

@@ -3,7 +3,7 @@ import Memory
 import Upstream
 
 /// The other end of a stream: a client or an upstream's connection.
-protocol StreamEnd: AnyObject {
+package protocol StreamEnd: AnyObject {
   func received(_ bytes: [UInt8])
   func finished()
   func wasReset()

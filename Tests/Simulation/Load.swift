@@ -1,7 +1,7 @@
 import Engine
 
 /// Clients of a random run: how many names they ask for, how fast, over what, and what happens to the upstreams meanwhile.
-struct Load {
+package struct Load {
   let world: World
   var chance: Chance
   let queries: Int
@@ -12,7 +12,7 @@ struct Load {
   private let suspensions: Bool
   private let variants: Bool
 
-  init(world: World, chance: Chance, queries: Int) {
+  package init(world: World, chance: Chance, queries: Int) {
     self.world = world
     self.chance = chance
     self.queries = queries
@@ -24,7 +24,7 @@ struct Load {
     variants = self.chance.below(2) == 0
   }
 
-  mutating func run() {
+  package mutating func run() {
     var asked = 0
     while asked < queries, world.problems.isEmpty {
       let burst = 1 + chance.below(chance.below(50) == 0 ? 300 : 8)
