@@ -139,7 +139,7 @@ extension Shard where R: ~Copyable {
     _ waiter: Waiter, _ query: Query, _ name: Bytes, _ zone: Int, _ message: Bytes, _ length: Int
   ) {
     let duration = now &- waiter.origin.arrivedAt
-    counters.add(.replies)
+    if !waiter.origin.isStream { counters.add(.replies) }
     counters.answered(
       listener: waiter.origin.listener, zone: zone, stream: waiter.origin.isStream, ipv6: waiter.origin.peer.isIPv6,
       type: query.type, rcode: message.flags & Header.rcodeMask, dnssecOK: query.dnssecOK,

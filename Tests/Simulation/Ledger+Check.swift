@@ -1,8 +1,8 @@
 import Engine
 
 extension Ledger {
-  /// Whether a reply is a right one: the query's own id, flags, question and EDNS, the content that belongs to the name,
-  /// and a TTL that only falls.
+  /// Whether a reply is a right one: the query's own id, flags, question and EDNS, what an upstream said of the name, not
+  /// longer ago than it may be kept, and a TTL that does not go beyond that.
   func check(_ bytes: [UInt8], of query: Query) {
     func wrong(_ what: String) {
       world.report("\(what) in the reply to \(query.asked) (\(query.isStream ? "TCP" : "UDP")): \(bytes)")
@@ -17,49 +17,55 @@ extension Ledger {
     }
     let limit = query.isStream ? 65_535 : query.opt.map { max(512, min(1232, Int($0.size))) } ?? 512
     if bytes.count > limit { return wrong("\(bytes.count) octets") }
-
-    let content = Content(query.asked)
-    if reply.rcode == 2, reply.answers.isEmpty, reply.authorities.isEmpty, !reply.isTruncated, content.rcode != 2 {
-      failures += 1
-      return
-    }
-    if reply.rcode != content.rcode { return wrong("response code") }
-    if reply.isTruncated {
-      let size = 12 + query.question.count + content.size + 11 + (query.opt?.options.count ?? 0)
-      if query.isStream || size <= 512 { return wrong("TC") }
-      if !same(reply.answers, Array(content.answers.prefix(reply.answers.count))) { return wrong("answers") }
-    } else if !same(reply.answers, content.answers) || !same(reply.authorities, content.authorities) {
-      return wrong("records")
-    }
     if !reply.additionals.isEmpty { return wrong("additional records") }
-    check(reply, content, query, wrong)
+
+    var found: String?
+    for told in told[query.asked, default: []] where says(reply, told.content, query) {
+      found = fault(told, reply, query)
+      if found == nil { return }
+    }
+    guard isFailure(reply) else { return wrong(found ?? "what no upstream said") }
+    failures += 1
+  }
+
+  /// SERVFAIL on our own account.
+  private func isFailure(_ reply: Message) -> Bool {
+    reply.rcode == 2 && reply.answers.isEmpty && reply.authorities.isEmpty && !reply.isTruncated
+  }
+
+  /// Whether a reply has this content, or as much of it as a datagram holds.
+  private func says(_ reply: Message, _ content: Content, _ query: Query) -> Bool {
+    guard reply.rcode == content.rcode else { return false }
+    guard reply.isTruncated else {
+      return same(reply.answers, content.answers[...]) && same(reply.authorities, content.authorities[...])
+    }
+    let size = 12 + query.question.count + content.size + 11 + (query.opt?.options.count ?? 0)
+    return !query.isStream && size > 512 && same(reply.answers, content.answers.prefix(reply.answers.count))
   }
 
   /// Records equal but for TTL.
-  private func same(_ some: [Content.Record], _ others: [Content.Record]) -> Bool {
+  private func same(_ some: [Content.Record], _ others: ArraySlice<Content.Record>) -> Bool {
     some.count == others.count
       && zip(some, others).allSatisfy { $0.owner == $1.owner && $0.type == $1.type && $0.data == $1.data }
   }
 
-  private func check(_ reply: Message, _ content: Content, _ query: Query, _ wrong: (String) -> Void) {
+  /// What is wrong with a reply's age and TTL, if it is this that an upstream said.
+  private func fault(_ told: Told, _ reply: Message, _ query: Query) -> String? {
+    // A datagram is seen as it leaves; what comes over a stream has been on its way a little longer.
+    let onItsWay = world.transit + (query.isStream ? second : 0)
+    let start = told.clock + world.sleep(from: told.time, to: told.time + world.transit)
+    let now = world.clock - (query.isStream ? world.sleep(from: world.time - onItsWay, to: world.time) : 0)
+    let end = start + told.lifetime + onItsWay
+    if now > end { return "an answer that expired \((now - end) / millisecond) ms ago" }
     let records = reply.answers + reply.authorities
-    guard let first = records.first else { return }
-    guard let cache = settings.chains[0].cache else {
-      let original = content.answers.prefix(reply.answers.count) + content.authorities
-      if !zip(records, original).allSatisfy({ $0.ttl <= $1.ttl }) { wrong("a TTL above the original") }
-      return
+    guard let first = records.first else { return nil }
+    guard told.isCached else {
+      let original = told.content.answers.prefix(reply.answers.count) + told.content.authorities
+      return zip(records, original).allSatisfy { $0.ttl <= $1.ttl } ? nil : "a TTL above the original"
     }
-    if !records.allSatisfy({ $0.ttl == first.ttl }) { return wrong("different TTLs") }
-    let isDenial = content.answers.isEmpty
-    let least = isDenial ? cache.denialMin : cache.successMin
-    if first.ttl > max(least, content.ttl) { return wrong("TTL \(first.ttl) above \(max(least, content.ttl))") }
-    // The moment of expiry that the TTL stands for, to the second, may move back, but not on.
-    // A datagram is seen as it leaves; what comes over a stream is a little old, or slept through a suspension.
-    let end = world.clock + UInt64(first.ttl) * second
-    let age = query.isStream ? second : 0
-    if let known = expiry[query.asked], end > known + second + age, !query.isStream || world.suspended == 0 {
-      return wrong("a TTL that grew to \(first.ttl)")
-    }
-    if !reply.isTruncated, !query.isStream { expiry[query.asked] = end }
+    if !records.allSatisfy({ $0.ttl == first.ttl }) { return "different TTLs" }
+    // Whole seconds, rounded up.
+    if now + UInt64(first.ttl) * second >= end + second { return "TTL \(first.ttl), too long by then" }
+    return nil
   }
 }

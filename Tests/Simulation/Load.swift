@@ -1,6 +1,7 @@
 import Engine
 
-/// Clients of a random run: how many names they ask for, how fast, over what, and what happens to the upstreams meanwhile.
+/// Clients of a random run: how many names they ask for, how fast, over what, and what happens to the upstreams, the
+/// machine and the configuration meanwhile.
 package struct Load {
   let world: World
   var chance: Chance
@@ -11,8 +12,11 @@ package struct Load {
   private let outages: Bool
   private let suspensions: Bool
   private let variants: Bool
+  private let reloads: Bool
+  private let isCalm: Bool
 
-  package init(world: World, chance: Chance, queries: Int) {
+  /// `isCalm`: nothing goes wrong, but configurations change.
+  package init(world: World, chance: Chance, queries: Int, isCalm: Bool) {
     self.world = world
     self.chance = chance
     self.queries = queries
@@ -22,6 +26,8 @@ package struct Load {
     outages = self.chance.below(2) == 0
     suspensions = self.chance.below(4) == 0
     variants = self.chance.below(2) == 0
+    reloads = self.chance.below(2) == 0
+    self.isCalm = isCalm
   }
 
   package mutating func run() {
@@ -31,11 +37,12 @@ package struct Load {
       if chance.below(100) < streamShare {
         askByStream(min(burst, 60))
       } else {
-        for _ in 0..<burst { world.ask(question()) }
+        for _ in 0..<burst { world.ask(question(), listener: chance.below(2)) }
       }
       asked += burst
       if chance.below(200) == 0 { world.sendJunk(junk()) }
-      if chance.below(300) == 0 { disturb() }
+      if chance.below(150) == 0, !isCalm { disturb() }
+      if reloads, chance.below(150) == 0 { reload() }
       world.run(for: chance.between(0, 2 * pause * UInt64(burst)))
     }
   }
@@ -59,7 +66,7 @@ package struct Load {
     if let used = open.randomElement(using: &chance), chance.below(3) > 0 {
       client = used
     } else {
-      client = world.connect()
+      client = world.connect(listener: chance.below(2))
       if chance.below(10) == 0 { client.chunk = 1 + chance.below(20) }
       if chance.below(50) == 0 { client.reads = false }
       if !client.reads { client.isGood = false }
@@ -75,6 +82,12 @@ package struct Load {
       client.write(junk())
     default: break
     }
+  }
+
+  /// The same configuration again, or another.
+  private mutating func reload() {
+    let settings = world.generation.settings
+    world.reload(chance.below(3) == 0 ? settings : .drawn(&chance, servers: world.upstreams.count))
   }
 
   private mutating func disturb() {

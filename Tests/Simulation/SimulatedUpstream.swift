@@ -15,6 +15,8 @@ package final class SimulatedUpstream {
 
   unowned let world: World
   let index: Int
+  /// Zone whose names it knows.
+  var view = 0
   package var mode = Mode.up {
     didSet { if mode != .up { for stream in streams { stream.abandon(resetting: mode == .refusing) } } }
   }
@@ -79,9 +81,10 @@ package final class SimulatedUpstream {
       world.report("upstream \(index) was asked nonsense: \(bytes)")
       return nil
     }
-    let asked = Asked(
+    var asked = Asked(
       number: number, type: message.type, dnssecOK: (message.opt?.ttl ?? 0) & 0x8000 != 0,
       checkingDisabled: message.flags & 0x10 != 0)
+    asked.view = view
     guard world.ledger.wasAsked(asked) else {
       world.report("upstream \(index) was asked what no client asked: \(asked)")
       return nil
@@ -98,8 +101,14 @@ package final class SimulatedUpstream {
     return (delays[asked.number] ?? world.chance.between(delay / 2, delay * 3 / 2)) + slow
   }
 
-  func answer(_ message: Message, _ asked: Asked, limit: Int) -> [UInt8] {
-    let content = Content(asked)
+  func answer(_ message: Message, _ asked: Asked, limit: Int, to socket: Socket) -> [UInt8] {
+    let version = world.version(of: asked)
+    var content = Content(asked, version: version)
+    world.ledger.told(asked, version, content, socket.port.generation)
+    if world.sabotages(.alteredRecord), let last = content.answers.last?.data.last {
+      content.answers[content.answers.count - 1].data[content.answers.last!.data.count - 1] = ~last
+    }
+    if world.sabotages(.stretchedTTL) { for at in content.answers.indices { content.answers[at].ttl += 30 } }
     var question = message.question
     // A server may write the question in a spelling of its own.
     if asked.seed >> 50 & 7 == 0, question[1] >= 0x61 { question[1] ^= 0x20 }
@@ -108,7 +117,6 @@ package final class SimulatedUpstream {
       type: asked.type)
     writer.add(content, limit: limit - (message.opt == nil ? 0 : 11))
     if message.opt != nil { writer.addOPT(size: 1232, dnssecOK: asked.dnssecOK, options: []) }
-    world.ledger.answered(asked)
     return writer.bytes
   }
 
@@ -133,10 +141,14 @@ package final class SimulatedUpstream {
     guard mode != .silent, !world.chance.happens(world.faults.loss) else { return }
     if mode == .refusing { return socket.unreachable() }
     guard let (message, asked) = question(bytes), let delay = delay(of: asked) else { return }
+    world.after(delay) { self.respond(message, asked, to: socket) }
+  }
+
+  private func respond(_ message: Message, _ asked: Asked, to socket: Socket) {
     let limit = min(world.faults.truncateAt, Int(max(512, message.opt?.size ?? 512)))
-    let answer = answer(message, asked, limit: limit)
+    let answer = answer(message, asked, limit: limit, to: socket)
     let faults = world.faults
-    var replies = [answer]
+    var replies = [world.chance.happens(faults.cut) ? Array(answer.prefix(world.chance.below(answer.count))) : answer]
     if world.chance.happens(faults.wrongID) { replies.insert(falsified(message, asked, id: true), at: 0) }
     if world.chance.happens(faults.wrongQuestion) {
       replies.insert(falsified(message, asked, question: true), at: 0)
@@ -144,8 +156,8 @@ package final class SimulatedUpstream {
     if world.chance.happens(faults.junk) { replies.insert(world.junk(), at: 0) }
     if world.chance.happens(faults.twice) { replies.append(answer) }
     for reply in replies where !world.chance.happens(faults.loss) {
-      socket.deliver(datagram: reply, after: delay + world.wander())
-      if world.chance.happens(faults.duplicate) { socket.deliver(datagram: reply, after: delay + world.wander()) }
+      socket.deliver(datagram: reply, after: world.wander())
+      if world.chance.happens(faults.duplicate) { socket.deliver(datagram: reply, after: world.wander()) }
     }
   }
 }

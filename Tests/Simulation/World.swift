@@ -1,29 +1,30 @@
 import Engine
 import Memory
 
-/// One shard with its ring.
-package final class Node {
-  let port: Port
-  var shard: Shard<SimulatedRing>
-  /// When its thread runs next: something is there for it, or its wait is over.
-  var turnAt = UInt64.max
-
-  init(port: Port, fabric: Fabric) {
-    self.port = port
-    shard = Shard(index: port.index, fabric: fabric, ring: SimulatedRing(port: port))
-  }
-}
-
 /// Shards, clients and upstreams in one virtual time, all chance from one seed: the same seed is the same run.
 package final class World {
-  package let fabric: Fabric
   package var chance: Chance
   package var faults: Faults
-  package private(set) var time: UInt64 = 1_000_000 * second
+  static let beginning = 1_000_000 * second
+  package private(set) var time = beginning
   /// What suspensions added to the shards' clock.
   package private(set) var suspended: UInt64 = 0
-  package private(set) var nodes: [Node] = []
+  /// When the machine slept, and for how long.
+  private(set) var suspensions: [(time: UInt64, duration: UInt64)] = []
+  package private(set) var generation: Generation! = nil
+  /// The one before it, until it has ended.
+  var leaving: Generation?
+  /// What the reload under way waits for.
+  var reloading: Reload?
+  private(set) var reloads = 0
+  /// Shards at work, of both.
+  var nodes: [Node] = []
   package private(set) var upstreams: [SimulatedUpstream] = []
+  /// By shard and listen address.
+  private(set) var listening: [[ListeningSocket]] = []
+  /// Connections on their way from one generation to the next, by descriptor.
+  var abandoned: [Int32: Socket] = [:]
+  private var lastDescriptor: Int32 = 0
   package let ledger: Ledger
   package var streams: [ClientStream] = []
   let scratch = Region(size: 4096)
@@ -32,25 +33,44 @@ package final class World {
   package private(set) var turns = 0
   private var failures: (window: UInt64, count: Int) = (0, 0)
   package var isOutOfHandles = false
+  /// What upstreams know of a name changes with time.
+  package var namesChange = false
+  /// What is wrong with this world, to see that it is noticed.
+  package var sabotage: Sabotage?
+  /// Nanoseconds that faults of the machine itself may add to what is promised.
+  let slack: UInt64
+  /// Nanoseconds from an answer's leaving an upstream until a shard has it, at most.
+  let transit: UInt64
 
-  package init(seed: UInt64, shards: Int = 1, faults: Faults = Faults(), settings: Settings = Settings.simulated()) {
+  package init(
+    seed: UInt64, shards: Int = 1, faults: Faults = Faults(), settings: Settings = .simulated(), upstreams: Int? = nil
+  ) {
     var chance = Chance(seed: seed)
-    fabric = Fabric(settings: settings, shards: shards, random: (chance.next(), chance.next(), chance.next()))
+    let fabric = Fabric(settings: settings, shards: shards, random: (chance.next(), chance.next(), chance.next()))
     self.chance = chance
     self.faults = faults
-    ledger = Ledger(settings)
+    let hasStalls = faults.stall > 0 || faults.wakeLost > 0 || faults.wakeLate > 0
+    slack = hasStalls ? 600 * millisecond + 3 * faults.stallMost : 0
+    transit = slack + 200 * millisecond + (faults.trickle > 0 ? Self.slowestTrickle : 0) + (faults.short > 0 ? second : 0)
+    ledger = Ledger()
+    ledger.patience += slack
     ledger.world = self
-    upstreams = settings.upstreams.indices.map { SimulatedUpstream(world: self, index: $0) }
-    for index in 0..<shards {
-      nodes.append(Node(port: Port(world: self, index: index), fabric: fabric))
-      rouse(index)
-    }
+    self.upstreams = (0..<(upstreams ?? settings.upstreams.count)).map { SimulatedUpstream(world: self, index: $0) }
+    if settings.zones.count > 1 { for server in self.upstreams.suffix(Settings.labServers) { server.view = 1 } }
+    listening = (0..<shards).map { _ in settings.listeners.indices.map { ListeningSocket(world: self, index: $0) } }
+    generation = Generation(world: self, fabric: fabric)
+    for shard in 0..<shards { generation.start(shard) }
   }
+
+  var shards: Int { listening.count }
 
   /// Nanoseconds of the clock that the shards read.
   var clock: UInt64 { time + suspended }
 
-  func report(_ problem: String) {
+  /// What they read, that is.
+  var shardClock: UInt64 { sabotage == .slowClock ? clock / 2 : clock }
+
+  package func report(_ problem: String) {
     if problems.count < 20 { problems.append("at \(Double(time % (1_000_000 * second)) / 1e9) s: \(problem)") }
   }
 
@@ -60,53 +80,66 @@ package final class World {
   package func after(_ delay: UInt64, _ action: @escaping () -> Void) { agenda.add(time + delay, action) }
 
   /// The clock jumps: the machine slept.
-  package func suspend(for duration: UInt64) { suspended += duration }
+  package func suspend(for duration: UInt64) {
+    suspended += duration
+    suspensions.append((time, duration))
+  }
+
+  /// Nanoseconds that the machine slept between two moments: what was under way came that much later.
+  func sleep(from: UInt64, to: UInt64) -> UInt64 {
+    suspensions.reduce(0) { $1.time >= from && $1.time <= to ? $0 + $1.duration : $0 }
+  }
+
+  /// An upstream's changes to a name so far: half of them never change, the others every 2 to 60 seconds.
+  func version(of asked: Asked) -> UInt64 {
+    let h = mix(UInt64(asked.number) ^ 0xBEE)
+    guard namesChange, h & 1 == 0 else { return 0 }
+    return time / ((2 + h >> 8 % 59) * second)
+  }
+
+  static let slowestTrickle = 2 * second
 
   /// One way through the network, in order.
   func latency() -> UInt64 { chance.between(20 * microsecond, 200 * microsecond) }
-
-  /// Something is there for a shard: its thread runs soon.
-  func rouse(_ shard: Int) {
-    guard nodes.indices.contains(shard) else { return }
-    let delay =
-      chance.happens(faults.stall) ? chance.between(0, 30 * millisecond) : chance.between(500, 20 * microsecond)
-    nodes[shard].turnAt = min(nodes[shard].turnAt, time + delay)
-  }
 
   package func run(for duration: UInt64) { run(until: time + duration) }
 
   package func run(until end: UInt64, while condition: () -> Bool = { true }) {
     while problems.isEmpty, condition() {
-      let due = nodes.indices.min { nodes[$0].turnAt < nodes[$1].turnAt }!
-      let next = min(nodes[due].turnAt, agenda.nextTime ?? .max)
+      var due = 0
+      for other in nodes.indices.dropFirst() where nodes[other].port.turnAt < nodes[due].port.turnAt { due = other }
+      let turnAt = nodes.isEmpty ? .max : nodes[due].port.turnAt
+      let next = min(turnAt, agenda.nextTime ?? .max)
       guard next <= end else { break }
       time = max(time, next)
-      if nodes[due].turnAt <= next { turn(due) } else { agenda.removeFirst()() }
+      if turnAt <= next { turn(nodes[due]) } else { agenda.removeFirst()() }
     }
     if problems.isEmpty, condition() { time = max(time, end) }
   }
 
-  private func turn(_ index: Int) {
-    let node = nodes[index]
-    node.turnAt = .max
+  private func turn(_ node: Node) {
+    let port = node.port
+    port.turnAt = .max
     turns += 1
     node.shard.turn()
-    node.port.submit()
-    if node.port.buffers.held > 0 { report("a receive buffer was neither replied with nor released") }
-    for fault in node.port.buffers.faults { report(fault) }
-    if node.port.hasEvents { readEvents(index) }
+    port.submit()
+    if port.buffers.held > 0 { report("a receive buffer was neither replied with nor released") }
+    for fault in port.buffers.faults { report(fault) }
+    port.checkBounds()
+    if port.hasEvents { readEvents(port) }
     ledger.check()
-    if node.port.hasReady {
-      rouse(index)
+    if node.shard.hasEnded { return port.generation.end(node) }
+    if port.hasReady {
+      port.rouse()
     } else if let timeout = node.shard.timeout() {
-      node.turnAt = min(node.turnAt, time + max(timeout, microsecond))
+      port.turnAt = max(port.stalledUntil, min(port.turnAt, time + max(timeout, microsecond)))
     }
   }
 
   /// As the control thread does.
-  private func readEvents(_ index: Int) {
-    nodes[index].port.hasEvents = false
-    let queue = fabric.eventQueue(index)
+  private func readEvents(_ port: Port) {
+    port.hasEvents = false
+    let queue = port.generation.fabric.eventQueue(port.index)
     while let message = queue.front() {
       let (event, name) = Event.read(message)
       if Asked.number(name.octets()[...]) == nil { report("an event of a name nobody asked: \(event.kind)") }
@@ -121,6 +154,28 @@ package final class World {
     if failures.count > 100 { report("100 failed multishots within 10 ms and none that succeeded: a busy loop") }
   }
 
+  // Reloads.
+
+  /// A new configuration takes over from the one at work. One that comes while another is under way is not heard.
+  package func reload(_ settings: Settings) {
+    guard reloading == nil else { return }
+    reloads += 1
+    let reload = Reload(world: self, settings: settings)
+    reloading = reload
+    reload.look()
+  }
+
+  /// The new configuration serves from here on.
+  func serve(_ next: Generation) {
+    leaving = generation
+    generation = next
+  }
+
+  func newDescriptor() -> Int32 {
+    lastDescriptor += 1
+    return lastDescriptor
+  }
+
   // The end.
 
   /// Lets everything pending come to its end, with nothing new and no new faults, and checks that nothing is left.
@@ -130,6 +185,8 @@ package final class World {
     for upstream in upstreams { upstream.mode = .up }
     run(for: 30 * second)
     guard problems.isEmpty else { return }
+    if reloading != nil { report("a reload is not over") }
+    if !abandoned.isEmpty { report("\(abandoned.count) connections were handed over and not taken") }
     for node in nodes {
       if node.shard.census != Census() { report("shard \(node.port.index) still holds \(node.shard.census)") }
       if !node.port.isAtRest { report("ring \(node.port.index) is not at rest") }
@@ -143,46 +200,19 @@ package final class World {
     nodes = []
     upstreams = []
     streams = []
+    abandoned = [:]
+    reloading?.takeApart()
+    leaving?.takeApart()
+    generation.takeApart()
+    (generation, leaving, reloading) = (nil, nil, nil)
   }
 
+  /// A counter's sum over shards, of all generations.
   package func sum(_ counter: Counters.Shard) -> Int {
-    nodes.indices.reduce(0) { $0 + Int(fabric.counters($1).read(counter)) }
+    let fabric = generation.fabric
+    if let leaving { fabric.carryCounts(of: leaving.fabric) }
+    return (0..<shards).reduce(0) { $0 + Int(fabric.counters($1).read(counter)) }
   }
 
   package func census(_ shard: Int = 0) -> Census { nodes[shard].shard.census }
-}
-
-extension Settings {
-  /// One listener, one zone (the root) with a cache, forwarding to `upstreams` upstreams.
-  package static func simulated(
-    upstreams count: Int = 1, transport: Settings.Forward.Asking = .tcp, policy: Settings.Forward.Policy = .random,
-    cacheBytes: Int = 1 << 20, caches: Bool = true
-  ) -> Settings {
-    var settings = Settings()
-    var cache = Cache()
-    cache.zones = [[0]]
-    var forward = Forward(upstreams: 0..<count)
-    forward.transport = transport
-    forward.policy = policy
-    var chain = Chain()
-    if caches { chain.cache = cache }
-    chain.forwards = [forward]
-    chain.logsErrors = true
-    settings.chains = [chain]
-    settings.zones = [Zone(name: [0], chain: 0, label: ".")]
-    settings.groups = [[0]]
-    settings.listeners = [
-      Listener(
-        address: [2, 0, 0, 53, 127, 0, 0, 1] + [UInt8](repeating: 0, count: 8),
-        isWildcard: false, group: 0, label: "dns://127.0.0.1:53")
-    ]
-    settings.upstreams = (0..<count).map { index in
-      Upstream(
-        address: [2, 0, 0, 53, 10, 0, 0, UInt8(index + 1)] + [UInt8](repeating: 0, count: 8),
-        label: "10.0.0.\(index + 1):53")
-    }
-    settings.successBytes = cacheBytes
-    settings.denialBytes = cacheBytes
-    return settings
-  }
 }
