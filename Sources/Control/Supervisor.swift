@@ -117,7 +117,7 @@ public final class Supervisor: Sendable {
     unsafe posix_spawnattr_destroy(&attributes)
     unsafe words.append(inherited[inherited.count - 2])
     var at = 0
-    while at < words.count {
+    while unsafe at < words.count {
       unsafe free(words[at])
       at += 1
     }
