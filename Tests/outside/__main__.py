@@ -34,6 +34,7 @@ ON_BOTH_RINGS = (
     "test_mutations",
     "test_pairs",
     "test_pipelining",
+    "test_handover",
     "test_reload",
     "test_saturation",
     "test_tcp_service",
