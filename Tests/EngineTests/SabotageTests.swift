@@ -5,7 +5,7 @@ import Testing
 /// The simulation notices what is wrong: each kind of wrongness is brought about behind its back.
 @Suite struct SabotageTests {
   static let notices: [(Sabotage, String)] = [
-    (.alteredRecord, "what no upstream said"), (.stretchedTTL, "too long by then"), (.slowClock, "an answer that expired"),
+    (.alteredRecord, "what no upstream said"), (.stretchedTTL, "too long by then"), (.slowClock, "too long by then"),
     (.swallowedReply, "no reply within 4000 ms"), (.doubledReply, "a second reply"),
     (.uncountedDatagram, "a second reply"),
   ]

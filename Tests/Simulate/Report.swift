@@ -50,8 +50,9 @@ struct Report {
       ("queries", tally.queries), ("replies by UDP", tally.datagramReplies), ("replies by TCP", tally.streamReplies),
       ("of both, SERVFAIL of our own", tally.failures), ("messages ignored", tally.ignored),
       ("messages dropped, and counted", tally.dropped), ("questions to upstreams", tally.upstreamQuestions),
-      ("reloads", tally.reloads), ("suspensions", tally.suspensions), ("turns of shards", tally.turns),
-      ("hours of virtual time", Int(tally.time / 3_600_000_000_000)), ("worlds", tally.worlds),
+      ("reloads", tally.reloads), ("suspensions", tally.suspensions), ("rings forbidden", tally.refusals),
+      ("turns of shards", tally.turns),
+      ("seconds of virtual time", Int(tally.time / second)), ("worlds", tally.worlds),
       ("worlds that broke a promise", failing),
     ]
     for (name, number) in rows {

@@ -150,7 +150,7 @@ package final class ClientStream: StreamEnd {
     guard !isOver else { return }
     isOver = true
     if !reads || !pending.isEmpty { world.ledger.brokenStreams += 1 }
-    if isGood, !pending.isEmpty, world.suspended == 0, world.slack < second {
+    if isGood, !pending.isEmpty, world.suspended == 0, world.slack < second, world.refusals == 0 {
       world.report("a stream was closed with \(pending.count) queries unanswered: \(pending), \(answered) answered")
     }
   }

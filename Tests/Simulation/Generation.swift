@@ -2,13 +2,36 @@ import Engine
 
 /// One shard with its ring.
 final class Node {
-  let port: Port
-  var shard: Shard<SimulatedRing>
+  private(set) var port: Port
+  /// nil: between two rings.
+  private var running: Shard<SimulatedRing>?
 
   init(port: Port) {
     self.port = port
-    shard = Shard(index: port.index, fabric: port.generation.fabric, ring: SimulatedRing(port: port))
+    running = Shard(index: port.index, fabric: port.generation.fabric, ring: SimulatedRing(port: port))
   }
+
+  func turn() { running!.turn() }
+  func timeout() -> UInt64? { running!.timeout() }
+  var hasEnded: Bool { running!.ended() }
+  var refusal: Int32 { running!.refused() }
+  var census: Census { running!.counted() }
+
+  /// The ring was forbidden: another shard goes on in this one's place, with its cache and on a ring of the other kind.
+  func moveOn() {
+    let segment = running.take()!.surrender()
+    port = port.generation.replace(port)
+    running = Shard(
+      index: port.index, fabric: port.generation.fabric, ring: SimulatedRing(port: port), segment: segment)
+    port.rouse()
+  }
+}
+
+/// What may be changed can be looked at in a class; what may only be read would have to be moved out.
+extension Shard where R: ~Copyable {
+  fileprivate mutating func ended() -> Bool { hasEnded }
+  fileprivate mutating func refused() -> Int32 { refusal }
+  fileprivate mutating func counted() -> Census { census }
 }
 
 /// A configuration at work: its shards and their rings.
@@ -32,10 +55,21 @@ package final class Generation {
     ports[shard].rouse()
   }
 
+  /// A ring in place of one that was forbidden.
+  func replace(_ port: Port) -> Port {
+    port.die()
+    ports[port.index] = Port(world: world, generation: self, index: port.index)
+    return ports[port.index]
+  }
+
   /// After a shard's last turn.
   func end(_ node: Node) {
-    if node.shard.census.clients != Census() { world.report("a shard has left that still holds \(node.shard.census)") }
-    node.port.shutDown()
+    if node.refusal != 0 {
+      node.port.die()
+    } else {
+      if node.census.clients != Census() { world.report("a shard has left that still holds \(node.census)") }
+      node.port.shutDown()
+    }
     world.nodes.removeAll { $0 === node }
     fabric.stages.report(.ended, of: node.port.index)
   }

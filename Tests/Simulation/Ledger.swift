@@ -52,6 +52,8 @@ package final class Ledger {
   package var failures = 0
   private var junkReplies = 0
   private var failedSends = 0
+  /// Replies that were made, and not sent before the ring was forbidden.
+  var lost = 0
   package var streamReplies = 0
   /// Streams that ended with replies on their way.
   var brokenStreams = 0
@@ -171,7 +173,7 @@ package final class Ledger {
       if queries[query].replies < ordinal {
         guard age > patience else { break }
         overdue += 1
-        if overdue > world.sum(.droppedNoSlot) {
+        if overdue > world.sum(.droppedNoSlot) + world.sum(.droppedRingRefused) + lost {
           return world.report("no reply within \(patience / millisecond) ms to \(queries[query].asked)")
         }
       }
@@ -192,7 +194,7 @@ package final class Ledger {
     }
     let unsent = world.sum(.droppedNotSent)
     if unsent != failedSends { world.report("\(failedSends) replies could not be sent, \(unsent) were counted") }
-    let produced = replies + junkReplies + failedSends + streamReplies
+    let produced = replies + junkReplies + failedSends + streamReplies + lost
     let said = world.sum(.replies)
     if said < produced || brokenStreams == 0 && said != produced {
       world.report("\(produced) replies came, \(said) were counted")

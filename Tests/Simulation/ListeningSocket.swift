@@ -32,7 +32,7 @@ final class ListeningSocket {
     return receivers.count < count
   }
 
-  /// A datagram that came through the network. `arrived` is called when a shard gets it, not when the kernel drops it.
+  /// A datagram that came through the network. `arrived` is called when a shard gets it, not when it is dropped.
   func arrive(_ message: [UInt8], from address: [UInt8], arrived: @escaping () -> Void) {
     guard datagrams.count < Self.backlog else { return }
     datagrams.append((message, address, arrived))
@@ -57,9 +57,9 @@ final class ListeningSocket {
       let more = !world.chance.happens(world.faults.lostMore)
       if !more { receivers.remove(at: at) }
       world.multishot(failed: false)
-      datagram.arrived()
-      let result = Int32(datagram.message.count)
-      port.push(Port.Ready(completion: Completion(token: token, result: result, more: more, buffer: buffer)))
+      let completion = Completion(
+        token: token, result: Int32(datagram.message.count), more: more, buffer: buffer)
+      port.push(Port.Ready(completion: completion, seen: datagram.arrived))
     }
     datagrams.removeFirst(taken)
   }

@@ -13,6 +13,7 @@ package struct Load {
   private let suspensions: Bool
   private let variants: Bool
   private let reloads: Bool
+  private let refusals: Bool
   private let isCalm: Bool
 
   /// `isCalm`: nothing goes wrong, but configurations change.
@@ -21,12 +22,13 @@ package struct Load {
     self.chance = chance
     self.queries = queries
     names = 1 << (2 + self.chance.below(12))
-    pause = 20 * microsecond << self.chance.below(8)
+    pause = 20 * microsecond << self.chance.below(12)
     streamShare = [0, 5, 50][self.chance.below(3)]
     outages = self.chance.below(2) == 0
     suspensions = self.chance.below(4) == 0
     variants = self.chance.below(2) == 0
     reloads = self.chance.below(2) == 0
+    refusals = self.chance.below(4) == 0
     self.isCalm = isCalm
   }
 
@@ -92,12 +94,13 @@ package struct Load {
 
   private mutating func disturb() {
     let upstream = world.upstreams[chance.below(world.upstreams.count)]
-    switch chance.below(6) {
+    switch chance.below(7) {
     case 0 where outages: upstream.mode = .refusing
     case 1 where outages: upstream.mode = .silent
     case 2 where suspensions: world.suspend(for: chance.between(0, 20 * second))
     case 3: upstream.breakOne()
     case 4: world.isOutOfHandles.toggle()
+    case 5 where refusals: world.forbidRing(of: chance.below(world.shards))
     default: upstream.mode = .up
     }
   }

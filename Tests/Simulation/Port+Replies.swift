@@ -14,7 +14,9 @@ extension Port {
     let bytes = buffers.bytes(buffer)
     let reply = bytes.slice(ReceiveBuffers.headroom, length)
     let message = reply.octets()
+    unsubmittedReplies += 1
     submit { port in
+      port.unsubmittedReplies -= 1
       if !reply.holds(message) { port.world.report("a reply's bytes changed before it was sent") }
       let failed = port.leave(message, to: bytes.slice(0, Peer.addressSize).octets(), listener: listener)
       let token = Token(failed ? .reply : .none, index: 0)
@@ -28,7 +30,9 @@ extension Port {
     peer.write(to: slot)
     let whole = slot.slice(0, sendHeadroom + length)
     let bytes = whole.octets()
+    unsubmittedReplies += 1
     submit { port in
+      port.unsubmittedReplies -= 1
       if !whole.holds(bytes) { port.world.report("a datagram's bytes changed before it was sent") }
       let message = Array(bytes.dropFirst(sendHeadroom))
       let failed = port.leave(message, to: Array(bytes.prefix(Peer.addressSize)), listener: listener)

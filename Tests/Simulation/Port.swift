@@ -13,6 +13,8 @@ final class Port {
     var memory: Range<UInt>?
     /// A reply's receive buffer.
     var buffer = -1
+    /// Called when the shard sees it.
+    var seen: (() -> Void)?
   }
 
   unowned let world: World
@@ -26,6 +28,11 @@ final class Port {
   var random: Chance
   var buffers: ReceiveBuffers
   var hasEvents = false
+  var isForbidden = false
+  /// errno, once the shard has met with it.
+  private(set) var refusal: Int32 = 0
+  /// Replies asked for and not carried out.
+  var unsubmittedReplies = 0
 
   private var queue: [(Port) -> Void] = []
   private var ready: [Ready] = []
@@ -58,6 +65,21 @@ final class Port {
     if !buffers.areAllFree { world.report("a shard has left with receive buffers") }
   }
 
+  /// It was forbidden: what it held is closed, what it was to send is lost.
+  func die() {
+    for socket in sockets.values.sorted(by: { $0.handle < $1.handle }) {
+      if let client = socket.far as? ClientStream { client.isGood = false }
+      socket.shutDown()
+    }
+    for socket in listening {
+      _ = socket.stopReceiving(self)
+      _ = socket.stopAccepting(self)
+    }
+    world.ledger.lost += unsubmittedReplies
+    world.ledger.brokenStreams += 1
+    takeApart()
+  }
+
   /// Ends what refers to each other.
   func takeApart() {
     sockets = [:]
@@ -82,6 +104,10 @@ final class Port {
   // Completions.
 
   func reap() -> Int {
+    if isForbidden {
+      refusal = 1
+      return 0
+    }
     if !queue.isEmpty { submit() }
     if !reaped.isEmpty { world.report("a completion was not looked at") }
     let count =
@@ -94,6 +120,7 @@ final class Port {
   func see(_ index: Int) -> Completion {
     let seen = reaped[index]
     if index == reaped.count - 1 { reaped = [] }
+    seen.seen?()
     if seen.handle >= 0 { sockets[seen.handle]?.outstanding -= 1 }
     if let memory = seen.memory { disown(memory) }
     if seen.buffer >= 0 { buffers.free(seen.buffer) }

@@ -41,6 +41,7 @@ package struct Tally: Sendable, Equatable {
   package var upstreamQuestions = 0
   package var reloads = 0
   package var suspensions = 0
+  package var refusals = 0
   package var turns = 0
   /// Nanoseconds of virtual time.
   package var time: UInt64 = 0
@@ -54,10 +55,11 @@ package struct Tally: Sendable, Equatable {
     streamReplies = world.ledger.streamReplies
     failures = world.ledger.failures
     ignored = world.sum(.ignored)
-    dropped = world.sum(.droppedNoSlot) + world.sum(.droppedClientGone)
+    dropped = world.sum(.droppedNoSlot) + world.sum(.droppedClientGone) + world.sum(.droppedRingRefused)
     upstreamQuestions = world.upstreams.reduce(0) { $0 + $1.questions }
     reloads = world.reloads
     suspensions = world.suspensions.count
+    refusals = world.refusals
     turns = world.turns
     time = world.time - World.beginning
   }
@@ -73,6 +75,7 @@ package struct Tally: Sendable, Equatable {
     sum.upstreamQuestions += other.upstreamQuestions
     sum.reloads += other.reloads
     sum.suspensions += other.suspensions
+    sum.refusals += other.refusals
     sum.turns += other.turns
     sum.time += other.time
   }

@@ -36,5 +36,5 @@ struct SimulatedRing: Ring, ~Copyable {
 
   mutating func wake(_ shard: Int) { port.submit { $0.wake(shard) } }
   mutating func signalEvents() { port.hasEvents = true }
-  var refusal: Int32 { 0 }
+  var refusal: Int32 { port.refusal }
 }

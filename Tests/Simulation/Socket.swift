@@ -116,7 +116,10 @@ final class Socket {
   }
 
   func close() {
-    if outstanding > 0 { world.report("handle \(handle) closed with \(outstanding) operations outstanding") }
+    // Of a ring that is forbidden nothing will complete any more.
+    if outstanding > 0, port.refusal == 0 {
+      world.report("handle \(handle) closed with \(outstanding) operations outstanding")
+    }
     shutDown()
   }
 

@@ -17,6 +17,8 @@ package final class World {
   /// What the reload under way waits for.
   var reloading: Reload?
   private(set) var reloads = 0
+  /// Rings that were forbidden.
+  private(set) var refusals = 0
   /// Shards at work, of both.
   var nodes: [Node] = []
   package private(set) var upstreams: [SimulatedUpstream] = []
@@ -121,17 +123,21 @@ package final class World {
     let port = node.port
     port.turnAt = .max
     turns += 1
-    node.shard.turn()
+    node.turn()
+    if node.refusal != 0 {
+      refusals += 1
+      return port.generation.fabric.stages.ordered == .serve ? node.moveOn() : port.generation.end(node)
+    }
     port.submit()
     if port.buffers.held > 0 { report("a receive buffer was neither replied with nor released") }
     for fault in port.buffers.faults { report(fault) }
     port.checkBounds()
     if port.hasEvents { readEvents(port) }
     ledger.check()
-    if node.shard.hasEnded { return port.generation.end(node) }
+    if node.hasEnded { return port.generation.end(node) }
     if port.hasReady {
       port.rouse()
-    } else if let timeout = node.shard.timeout() {
+    } else if let timeout = node.timeout() {
       port.turnAt = max(port.stalledUntil, min(port.turnAt, time + max(timeout, microsecond)))
     }
   }
@@ -153,6 +159,9 @@ package final class World {
     failures = !failed ? (window, 0) : window == failures.window ? (window, failures.count + 1) : (window, 1)
     if failures.count > 100 { report("100 failed multishots within 10 ms and none that succeeded: a busy loop") }
   }
+
+  /// The kernel carries out nothing more that a shard's ring asks for (a seccomp filter, say).
+  package func forbidRing(of shard: Int) { generation.ports[shard].isForbidden = true }
 
   // Reloads.
 
@@ -188,7 +197,7 @@ package final class World {
     if reloading != nil { report("a reload is not over") }
     if !abandoned.isEmpty { report("\(abandoned.count) connections were handed over and not taken") }
     for node in nodes {
-      if node.shard.census != Census() { report("shard \(node.port.index) still holds \(node.shard.census)") }
+      if node.census != Census() { report("shard \(node.port.index) still holds \(node.census)") }
       if !node.port.isAtRest { report("ring \(node.port.index) is not at rest") }
     }
     ledger.checkAccounts()
@@ -214,5 +223,5 @@ package final class World {
     return (0..<shards).reduce(0) { $0 + Int(fabric.counters($1).read(counter)) }
   }
 
-  package func census(_ shard: Int = 0) -> Census { nodes[shard].shard.census }
+  package func census(_ shard: Int = 0) -> Census { nodes[shard].census }
 }
