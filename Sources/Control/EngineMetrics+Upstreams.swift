@@ -82,6 +82,16 @@ extension EngineMetrics {
         "ringlet_pending_questions", Double(counters.read(.pending)), help: "Questions that wait for an upstream.",
         labels: ["shard": "\(shard)"])
     }
+    for shard in counters.indices {
+      out.counter(
+        "ringlet_kernel_drops_total", Double(listeners[shard].drops),
+        help: "Datagrams that the kernel dropped because the shard's socket was full.", labels: ["shard": "\(shard)"])
+    }
+    for shard in counters.indices {
+      out.gauge(
+        "ringlet_mailbox_bytes", Double(fabric.mailDepth(shard)), help: "Letters of other shards that wait to be read.",
+        labels: ["shard": "\(shard)"])
+    }
     for (reason, word) in [
       ("send_slots", Counters.Shard.droppedNoSlot), ("not_sent", .droppedNotSent), ("client_gone", .droppedClientGone),
       ("ring_refused", .droppedWithRing),
