@@ -29,6 +29,7 @@ final class SimulatedUpstream {
   var questionsPerConnection = Int.max
 
   private(set) var connects: [UInt64] = []
+  private(set) var probes: [UInt64] = []
   private(set) var questions = 0
   private(set) var asked: [Asked: Int] = [:]
   private(set) var streams: [UpstreamStream] = []
@@ -59,6 +60,11 @@ final class SimulatedUpstream {
     }
   }
 
+  /// Any answer to a probe is good.
+  static func refusal(_ bytes: [UInt8]) -> [UInt8] { bytes.prefix(2) + [0x81, 0x05] + bytes.dropFirst(4) }
+
+  func probed() { probes.append(world.time) }
+
   func remove(_ stream: UpstreamStream) { streams.removeAll { $0 === stream } }
 
   /// Drops a random connection.
@@ -70,6 +76,9 @@ final class SimulatedUpstream {
   }
 
   // Questions.
+
+  /// A health check: the root's name servers.
+  static func isProbe(_ bytes: [UInt8]) -> Bool { bytes.count >= 17 && bytes[12...16] == [0, 0, 2, 0, 1] }
 
   /// The question a message asks, noted; nil, and reported, if it is none that the shard should send.
   func question(_ bytes: [UInt8]) -> (Message, Asked)? {
@@ -130,8 +139,10 @@ final class SimulatedUpstream {
   // Datagrams.
 
   func received(datagram bytes: [UInt8], from socket: Socket) {
+    if Self.isProbe(bytes) { probes.append(world.time) }
     guard mode != .silent, !world.chance.happens(world.faults.loss) else { return }
     if mode == .refusing { return socket.unreachable() }
+    if Self.isProbe(bytes) { return socket.deliver(datagram: Self.refusal(bytes), after: world.latency()) }
     guard let (message, asked) = question(bytes), let delay = delay(of: asked) else { return }
     let limit = min(world.faults.truncateAt, Int(max(512, message.opt?.size ?? 512)))
     let answer = answer(message, asked, limit: limit)
