@@ -22,11 +22,25 @@ extension EngineMetrics {
             labels: ["proxy_name": "forward", "to": upstream.label, "proto": Self.transports[transport]])
         }
       }
-      let isUp = counters.contains { $0.read(upstream: index, Counters.Exchange.isUp) == 1 }
+      let failedProbes = total(index, Counters.Exchange.failedProbes)
+      if failedProbes > 0 {
+        out.counter(
+          "coredns_proxy_healthcheck_failures_total", Double(failedProbes),
+          help: "Counter of the number of failed healthchecks.",
+          labels: ["proxy_name": "forward", "to": upstream.label])
+      }
+    }
+    for (label, indices) in Dictionary(grouping: settings.upstreams.indices, by: { settings.upstreams[$0].label }) {
+      let isUp = counters.contains { shard in
+        indices.contains { shard.read(upstream: $0, Counters.Exchange.isUp) == 1 }
+      }
       out.gauge(
         "ringlet_upstream_up", isUp ? 1 : 0, help: "1 unless every shard holds the upstream for down.",
-        labels: ["to": upstream.label])
+        labels: ["to": label])
     }
+    out.counter(
+      "coredns_forward_healthcheck_broken_total", Double(total(.allDown)),
+      help: "Counter of the number of complete failures of the healthchecks.")
     out.counter(
       "coredns_forward_max_concurrent_rejects_total", Double(total(.concurrencyRejects)),
       help: "Counter of the number of queries rejected because the concurrent queries were at maximum.")
@@ -69,6 +83,7 @@ extension EngineMetrics {
         ("ringlet_malformed_total", "Messages answered with FORMERR, NOTIMP or BADVERS.", .malformed),
         ("ringlet_streams_total", "TCP connections accepted.", .streams),
         ("ringlet_joined_misses_total", "Queries that waited for a question another had asked.", .joined),
+        ("ringlet_hedged_questions_total", "Questions that were slow and so were asked elsewhere too.", .hedged),
         ("ringlet_timeouts_total", "Questions that got SERVFAIL for want of an answer.", .timeouts),
         ("ringlet_receive_rearms_total", "Times that receiving stopped for want of buffers.", .buffersExhausted),
       ] {
