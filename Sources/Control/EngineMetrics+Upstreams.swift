@@ -109,7 +109,7 @@ extension EngineMetrics {
     }
     for (reason, word) in [
       ("send_slots", Counters.Shard.droppedNoSlot), ("not_sent", .droppedNotSent), ("client_gone", .droppedClientGone),
-      ("ring_refused", .droppedWithRing),
+      ("ring_refused", .droppedRingRefused),
       ("questions", .refusedQuestions), ("mailbox", .refusedMail), ("streams", .streamsRefused),
     ] {
       out.counter(

@@ -110,16 +110,19 @@ public struct Counters: Sendable {
 
   /// The shard's own words.
   public enum Shard: Int, CaseIterable, Sendable {
-    /// Received: datagrams, and messages of streams. Each is one reply, ignored, or dropped.
+    /// Messages received, by datagram and by stream. Each has exactly one outcome: it is in `replies`, in `ignored`, or
+    /// in `droppedNoSlot`, `droppedClientGone` or `droppedRingRefused`.
     case datagrams, frames
-    case replies, streams, streamsRefused
+    /// Replies handed to the kernel, or to a stream's output.
+    case replies
+    case streams, streamsRefused
     /// Messages that are no query: too short, a response, larger than a buffer.
     case ignored
     /// Messages answered with FORMERR, NOTIMP or BADVERS: like CoreDNS's, the series per zone do not count them.
     case malformed
-    /// Queries that got no answer, by reason.
-    case droppedNoSlot, droppedClientGone, droppedWithRing
-    /// Replies that the kernel did not take.
+    /// Queries without a reply: no room for one, the stream gone or not read from, the ring forbidden.
+    case droppedNoSlot, droppedClientGone, droppedRingRefused
+    /// Of `replies`, those that the kernel refused to send.
     case droppedNotSent
     case eventsLost
     /// Questions that got SERVFAIL for want of room.

@@ -175,7 +175,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   @inline(__always) private mutating func complete(_ completion: Completion) {
     switch completion.token.operation {
     case .receive: received(completion)
-    case .send: datagrams.give(completion.token.index)
+    case .send: sent(completion)
     case .accept: accepted(completion)
     case .streamRead: streamRead(completion)
     case .streamWrite: streamWritten(completion)
