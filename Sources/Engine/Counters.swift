@@ -120,6 +120,8 @@ public struct Counters: Sendable {
     case refusedQuestions, refusedMail
     case joined, timeouts, concurrencyRejects
     case buffersExhausted
+    /// Datagrams from upstreams that answer nothing that was asked of them.
+    case mismatches
     case insertsRefused
     /// Questions that wait for an upstream now.
     case pending

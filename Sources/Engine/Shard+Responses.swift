@@ -54,7 +54,11 @@ extension Shard where R: ~Copyable {
     guard message.count >= Header.length, message.flags & Header.qr != 0,
       message.flags & Header.opcodeMask == 0
     else { return !isStream }
-    guard let question = pool.match(message.id, on: connection, questions: questions) else { return true }
+    if !isStream, pool.connections[connection].isMistrusted { return true }
+    guard let question = pool.match(message.id, on: connection, questions: questions) else {
+      if !isStream, !pool.wasAsked(message.id, on: connection) { mismatched(connection) }
+      return true
+    }
     let q = questions[question]
     let upstream = pool.connections[connection].upstream
     if message.questionCount == 0, isStream, message.count == Header.length,
@@ -66,7 +70,16 @@ extension Shard where R: ~Copyable {
     }
     guard isAnswer(message, to: question) else {
       counters.add(listener: waiters[q.firstWaiter].origin.listener, zone: q.zone, Counters.Query.drops)
+      if !isStream { mismatched(connection) }
       return !isStream
+    }
+    if message.flags & Header.rcodeMask == Rcode.formErr, message.additionalCount == 0, !q.hasErrand,
+      q.connection == connection, hasOPT(q)
+    {
+      pool.forgoEDNS(upstream, now: now)
+      pool.withdraw(question, questions: &questions)
+      retry(question)
+      return true
     }
     if message.flags & Header.tc != 0, !isStream, retriesTruncated(q) {
       // A second copy of it says nothing new.
@@ -81,12 +94,24 @@ extension Shard where R: ~Copyable {
       return resume(question, with: message) || malformed(question, isStream)
     }
     writeQuestion(question)
-    guard let response = images.write(message, question: folded.bytes.slice(0, Int(q.nameLength) &+ 4)) else {
+    let asked = folded.bytes.slice(0, Int(q.nameLength) &+ 4)
+    guard let response = images.write(message, question: asked, chainOnly: true) else {
       return malformed(question, isStream)
     }
     counters.exchanged(upstream: upstream, rcode: response.rcode, duration: now &- q.askedAt)
     settle(question, with: response)
     return true
+  }
+
+  /// A datagram that answers nothing. Where somebody guesses, the socket's questions go where he cannot follow.
+  private mutating func mismatched(_ connection: Int) {
+    counters.add(.mismatches)
+    guard pool.mismatch(on: connection) else { return }
+    while let question = pool.oldest(on: connection) {
+      pool.withdraw(question, questions: &questions)
+      questions[question].carrier = .tcp
+      retry(question)
+    }
   }
 
   /// An answer whose records cannot be read. True, as from `respond`.

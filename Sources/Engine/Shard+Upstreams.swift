@@ -132,7 +132,7 @@ extension Shard where R: ~Copyable {
   private mutating func write(_ question: Int, _ id: UInt16, to message: Bytes) -> Int {
     let q = questions[question]
     let name = questions.name(question)
-    let hasOPT = q.dnssecOK || q.carrier == .udp
+    let hasOPT = hasOPT(q)
     let flags = Header.rd | Header.ad | (q.checkingDisabled ? Header.cd : 0)
     message.set(u16: id, at: 0)
     if q.hasErrand, let length = writeErrand(question, flags: flags, to: message) { return length }
@@ -145,6 +145,11 @@ extension Shard where R: ~Copyable {
     return EDNS.write(
       to: message, at: end, udpSize: UInt16(Reply.maxUDP), extendedRcode: 0, dnssecOK: q.dnssecOK,
       options: message.slice(0, 0))
+  }
+
+  /// Whether a question that is on a connection is asked with an OPT.
+  mutating func hasOPT(_ q: Question) -> Bool {
+    (q.dnssecOK || q.carrier == .udp) && pool.upstream(pool.connections[q.connection].upstream).plainUntil <= now
   }
 
   private mutating func mark(_ connection: Int) {

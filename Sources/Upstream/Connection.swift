@@ -25,6 +25,10 @@ public struct Connection: BitwiseCopyable, Sendable {
   /// Questions sent here so far.
   public internal(set) var uses = 0
   var nextID: UInt16
+  /// Datagrams that answered nothing that was asked here.
+  var mismatches: UInt8 = 0
+  /// Somebody guesses at its ids.
+  public var isMistrusted: Bool { mismatches >= Pool.Limits.mismatches }
 }
 
 /// An upstream server: what the engine knows of its health.
@@ -36,5 +40,7 @@ public struct UpstreamState: BitwiseCopyable, Sendable {
   public internal(set) var failing = false
   /// Nanoseconds: not to be connected to before.
   public internal(set) var retryAt: UInt64 = 0
+  /// Nanoseconds: until then it is asked without an OPT, which it did not understand (RFC 6891 §6.2.2).
+  public internal(set) var plainUntil: UInt64 = 0
   public init() {}
 }

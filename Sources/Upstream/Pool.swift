@@ -12,6 +12,9 @@ public struct Pool: ~Copyable {
     public static let udpSockets = 64
     /// Questions after which a UDP socket gives way to one with another port (RFC 5452 §9.2).
     public static let udpUses = 64
+    /// Datagrams on one UDP socket that answer nothing it asked, before it is believed no more (RFC 5452 §9.2): each is
+    /// a guess at one of 65,536 ids. A late answer or a second copy is none of them.
+    public static let mismatches: UInt8 = 4
     /// Questions outstanding on one connection: entries of its id table.
     public static let outstanding = 1024
     /// Sends of one question (RFC 9520 §3.1).
@@ -22,6 +25,8 @@ public struct Pool: ~Copyable {
     public static let udpAttempt: UInt64 = 1_000_000_000
     /// Between attempts to connect to an upstream that refuses: at most four a second.
     public static let retryPause: UInt64 = 250_000_000
+    /// Without EDNS to an upstream that did not understand it, before it is tried again.
+    public static let plain: UInt64 = 3_600_000_000_000
   }
 
   public enum Choice {
@@ -166,6 +171,21 @@ public struct Pool: ~Copyable {
     return question
   }
 
+  /// Whether a question was ever asked under `id` on `connection`, as far as its table remembers.
+  public func wasAsked(_ id: UInt16, on connection: Int) -> Bool {
+    let cell = ids.bytes.word(cellOffset(connection, id))
+    return cell != 0 && UInt16(truncatingIfNeeded: cell >> 16) == id
+  }
+
+  /// Counts a datagram that answers nothing. True: now the socket is believed no more, and takes no more questions.
+  public mutating func mismatch(on connection: Int) -> Bool {
+    guard !connections[connection].isMistrusted else { return false }
+    connections[connection].mismatches &+= 1
+    guard connections[connection].isMistrusted else { return false }
+    retire(connection)
+    return true
+  }
+
   /// Takes a question off the connection it was last sent on, or out of those that wait for one.
   public mutating func withdraw(_ question: Int, questions: inout Questions) {
     let connection = questions[question].connection
@@ -213,6 +233,9 @@ public struct Pool: ~Copyable {
     else { return }
     retire(connection)
   }
+
+  /// The upstream does not understand an OPT record.
+  public mutating func forgoEDNS(_ upstream: Int, now: UInt64) { upstreams[upstream].plainUntil = now &+ Limits.plain }
 
   /// The connection brought something: it, and its upstream, live.
   public mutating func progress(on connection: Int, now: UInt64) {

@@ -189,6 +189,12 @@ struct NameWriter: ~Copyable {
     return true
   }
 
+  /// Whether two names of `message` are one; nil if one is malformed, or the message asks for too much work.
+  mutating func isSame(_ message: Bytes, _ first: Int, _ second: Int) -> Bool? {
+    let isSame = Name.isSame(message, first, second, work: &work)
+    return work <= Self.maxWork ? isSame : nil
+  }
+
   /// Whether the name at `ancestor` of `out` is that at `at`, or above it. Beyond the bound on work it is not.
   mutating func isAncestor(_ ancestor: Int, ofNameAt at: Int, in out: Bytes) -> Bool {
     guard work <= Self.maxWork, let above = Name.expand(out, at: ancestor, into: other.bytes, work: &work),

@@ -36,6 +36,7 @@ ON_BOTH_RINGS = (
     "test_pipelining",
     "test_reload",
     "test_saturation",
+    "test_scenarios",
     "test_tcp_service",
     "test_upstream_loss",
 )
