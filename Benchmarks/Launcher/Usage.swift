@@ -34,14 +34,14 @@ struct Usage {
 /// The memory of a process and its descendants, in KiB.
 struct Footprint: Codable {
   var resident = 0
-  /// The part that no file backs: what the process itself has written.
+  /// The part that no file backs, shared or not: what the process itself has written.
   var anonymous = 0
 
   init(of pid: pid_t) {
     for member in ProcessTree.members(pid) {
       let rollup = Fields(path: "/proc/\(member)/smaps_rollup")
       resident += rollup["Rss"]
-      anonymous += rollup["Anonymous"]
+      anonymous += rollup["Anonymous"] + Fields(path: "/proc/\(member)/status")["RssShmem"]
     }
   }
 }

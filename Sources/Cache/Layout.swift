@@ -44,6 +44,10 @@ public struct Layout: BitwiseCopyable, Sendable {
   static let version: UInt64 = 1
 
   static let logFactsAt = 8
+  /// Not 0 while the writer changes something: who finds it so when the writer has ended finds half a change.
+  static let isWritingAt = 32
+  /// Of which numbering the zones are (`Segment.epoch`).
+  static let epochAt = 33
   /// The logs' tails and heads have a cache line each: every lookup reads a tail, and only the writer reads heads.
   static let tailsAt = 64
   static let headsAt = 72

@@ -28,6 +28,8 @@ extension Segment {
     guard shape.words <= target.words.count / 4 else { return .tooLarge }
     guard let at = own ?? vacancy(key, answer.store, now) else { return .refused }
 
+    beginWriting()
+    defer { endWriting() }
     var moves = Segment.maximumMoves
     makeRoom(in: target, shape.words, &moves, now)
     let position = target.place(shape.words)

@@ -15,6 +15,8 @@ extension Segment {
   ///
   /// Reads the header and the name of each entry: about 0.2 ms for a thousand.
   public mutating func reassign(zones: [Int?], _ zone: (Resident) -> Int?) {
+    beginWriting()
+    defer { endWriting() }
     counters.move(zones)
     for at in 0..<reader.layout.slots {
       let slot = index[at]

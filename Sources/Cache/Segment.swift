@@ -18,9 +18,12 @@ public struct Segment: ~Copyable, Sendable {
   /// The same in zeroed memory of the caller's, at least `layout.size` bytes on a multiple of eight, which outlives it.
   public init(_ layout: Layout, memory: Bytes) { self.init(layout, memory, keeping: nil, origin: 0) }
 
-  /// The segment that was made with `layout` in `memory` and whose writer has ended; nil if there is none such.
+  /// The segment that was made with `layout` in `memory` and whose writer has ended; nil if there is none such, or the
+  /// writer ended in the middle of a change.
   public init?(resuming layout: Layout, memory: Bytes) {
-    guard memory.count >= layout.size, layout.isWritten(to: Words(memory)) else { return nil }
+    guard memory.count >= layout.size, layout.isWritten(to: Words(memory)),
+      Words(memory).relaxed(Layout.isWritingAt) == 0
+    else { return nil }
     reader = SegmentReader(layout, memory: memory)
     ghosts = Ghosts(words: Words(memory).slice(layout.ghostsAt, layout.ghostWords))
     region = nil
@@ -50,4 +53,17 @@ public struct Segment: ~Copyable, Sendable {
   var counters: Counters { reader.counters }
 
   func log(_ name: LogName) -> Log { reader.log(name) }
+
+  /// The caller's number for what zones are numbered by; 0 at first.
+  public var epoch: UInt64 { reader.memory.relaxed(Layout.epochAt) }
+
+  public mutating func set(epoch: UInt64) { reader.memory.set(relaxed: epoch, at: Layout.epochAt) }
+
+  /// Around every change: a writer that is killed between the two leaves its mark.
+  @inline(__always) func beginWriting() {
+    reader.memory.set(relaxed: 1, at: Layout.isWritingAt)
+    fenceRelease()
+  }
+
+  @inline(__always) func endWriting() { reader.memory.set(release: 0, at: Layout.isWritingAt) }
 }

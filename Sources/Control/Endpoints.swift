@@ -7,10 +7,23 @@ final class Endpoints: Sendable {
   private let thread = HTTPThread()
   private let open = Mutex<[String: HTTPEndpoint]>([:])
 
-  /// Opens one that is no configuration's, for the life of the process.
-  func open(_ address: String, _ routes: Routes) throws(SystemError) {
-    // The channels keep themselves alive on the thread.
-    _ = try HTTPEndpoint(on: thread, addresses: [address], reusePort: false, routes: routes)
+  private let fixed = Mutex<HTTPEndpoint?>(nil)
+
+  /// Opens the one that is no configuration's.
+  func openFixed(_ address: String, _ routes: Routes) throws(SystemError) {
+    let endpoint = try HTTPEndpoint(on: thread, addresses: [address], reusePort: false, routes: routes)
+    fixed.withLock { $0 = endpoint }
+  }
+
+  /// Closes all: another process opens them.
+  func closeAll() {
+    fixed.withLock { $0.take() }?.stop()
+    let closing = open.withLock { open in
+      let closing = Array(open.values)
+      open = [:]
+      return closing
+    }
+    for endpoint in closing { endpoint.stop() }
   }
 
   /// Opens those of `wanted`, by address, that are not open, and then closes those that nobody wants any more. If one

@@ -14,7 +14,8 @@ struct FlagTable: ParsableCommand {
       only after '=': -skipteardown, -setupiptables=false.
 
       'ringlet check FILE' says what a Corefile means, 'ringlet explain NAME [TYPE] -conf FILE' who serves a name; \
-      each has its own --help.
+      each has its own --help. 'ringlet supervise FLAGS' runs 'ringlet FLAGS', and again with its sockets and cache if it \
+      dies.
       """,
     helpNames: [])
 

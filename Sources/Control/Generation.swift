@@ -14,10 +14,10 @@ final class Generation: Sendable {
   let fabric: Fabric
   let files: DirectiveFiles
   let rings: RingReport
-  private let events: EventLog
-  private let directory: RingDirectory
+  let events: EventLog
+  let directory: RingDirectory
   /// Of each shard.
-  private let listeners: [Listeners]
+  let listeners: [Listeners]
   private let probes: [LoopProbe]
   /// The one before it, until that has ended.
   private let leaving = Mutex<Generation?>(nil)
@@ -30,7 +30,23 @@ final class Generation: Sendable {
   ) throws {
     var random = SystemRandomNumberGenerator()
     let fabric = Fabric(settings: settings, shards: shards, random: (random.next(), random.next(), random.next()))
-    try self.init(configuration, fabric, after: nil, rings, log)
+    try self.init(configuration, fabric, listeners: [], rings, log)
+  }
+
+  /// The first one of a process that takes over from another: all is ready, but it serves only when told to. Throws
+  /// `Estate.Unusable` where the estate is not what it says.
+  convenience init(
+    _ configuration: Configuration, _ settings: Settings, after estate: Estate, _ rings: RingReport, _ log: ProcessLog
+  ) throws {
+    let listeners = estate.sockets.compactMap { Listeners(estate.heritage.addresses, $0) }
+    let size = Fabric.cacheSize(of: estate.heritage)
+    guard listeners.count == estate.heritage.shards, let cache = SharedRegion(of: estate.cache.number, size: size) else {
+      throw Estate.Unusable()
+    }
+    var settings = settings
+    settings.keepCache(of: estate.heritage.settings)
+    let fabric = Fabric(settings: settings, after: estate.heritage, segments: cache)
+    try self.init(configuration, fabric, listeners: listeners, rings, log)
   }
 
   /// The one after `old`: all is ready, but it serves only after `takeOver`.
@@ -39,11 +55,13 @@ final class Generation: Sendable {
   ) throws {
     var settings = settings
     settings.keepCache(of: old.settings)
-    try self.init(configuration, Fabric(settings: settings, after: old.fabric), after: old, old.rings, log)
+    try self.init(
+      configuration, Fabric(settings: settings, after: old.fabric), listeners: old.listeners, old.rings, log)
   }
 
   private init(
-    _ configuration: Configuration, _ fabric: Fabric, after old: Generation?, _ rings: RingReport, _ log: ProcessLog
+    _ configuration: Configuration, _ fabric: Fabric, listeners existing: [Listeners], _ rings: RingReport,
+    _ log: ProcessLog
   ) throws {
     self.configuration = configuration
     self.fabric = fabric
@@ -52,7 +70,9 @@ final class Generation: Sendable {
     files = DirectiveFiles(configuration, fabric.settings, log)
     directory = RingDirectory(shards: fabric.shards, events: events.signal)
     probes = LoopProbe.all(configuration, fabric.settings)
-    listeners = try (0..<fabric.shards).map { try Listeners(fabric.settings, sharing: old?.listeners[$0]) }
+    listeners = try (0..<fabric.shards).map {
+      try Listeners(fabric.settings, sharing: existing.indices.contains($0) ? existing[$0] : nil)
+    }
     do {
       for (index, listeners) in listeners.enumerated() {
         try startShard(index: index, fabric: fabric, listeners: listeners, directory: directory, report: rings)
@@ -126,16 +146,17 @@ final class Generation: Sendable {
   }
 
   /// Seconds.
-  private static let patience = 30
-  private static let lastAnswer = 6
+  static let patience = 30
+  static let lastAnswer = 6
 
   /// Whether all shards came as far within the time. A wake-up can be lost, so they are woken again.
-  private func wait(for report: Stages.Report, seconds: Int) -> Bool {
+  func wait(for report: Stages.Report, seconds: Int, meanwhile: () -> Void = {}) -> Bool {
     let end = ContinuousClock.now + .seconds(seconds)
     var looks = 0
     while !fabric.stages.have(report) {
       if ContinuousClock.now > end { return false }
       if looks % 500 == 0 { directory.wakeAll() }
+      meanwhile()
       looks += 1
       usleep(100)
     }

@@ -5,7 +5,7 @@ extension NodeCache {
   /// The endpoint of `-metrics-listen-address`. Without it service goes on.
   func openSetupEndpoint() {
     do {
-      try endpoints.open(flags.metricsListenAddress, ["/metrics": { [self] in scrape() }])
+      try endpoints.openFixed(flags.metricsListenAddress, ["/metrics": { [self] in scrape() }])
     } catch {
       log.logger().error("Failed to start metrics handler: \(error)")
     }

@@ -74,6 +74,7 @@ extension NodeCache {
     work.withLock { $0 = new }
     new.lookForLoops(log)
     new.endLast()
+    deposit()
   }
 
   /// Follows the template and the ConfigMap (every 10 s, and as soon as the kernel reports a change), and the Corefile

@@ -24,7 +24,8 @@ public final class NodeCache: Sendable {
   let flags: Flags
   let log: ProcessLog
   let setupErrors = SetupErrors()
-  private let network: NetworkKeeper
+  let network: NetworkKeeper
+  let handover = Handover()
   let endpoints: Endpoints
   /// Queries are served.
   let isReady = Atomic<Bool>(false)
@@ -67,10 +68,12 @@ public final class NodeCache: Sendable {
     let configuration = try load()
     for line in configuration.ineffective { logger.warning("\(line)") }
     let settings = try compile(configuration)
-    // What watches comes before what is watched: the first answer finds its endpoints open.
-    openSetupEndpoint()
+    let inheritance = inheritance(configuration)
+    // What watches comes before what is watched: the first answer finds its endpoints open. One of them only one process
+    // can have.
+    if inheritance?.holder == nil { openSetupEndpoint() }
     try openEndpoints(configuration)
-    try begin(configuration, settings)
+    try begin(configuration, settings, after: inheritance)
     log.coreStarted()
     if !flags.quiet { announce(settings) }
     if let path = flags.pidfile {
@@ -79,18 +82,10 @@ public final class NodeCache: Sendable {
     ControlThread.start { [network] in network.run() }
     latest.withLock { $0 = LatestConfiguration(running: configuration.normalizedText) }
     watchConfiguration(rendered)
+    watchDoor()
     let departure = departure()
     Signals.deliver { [self] signal in receive(signal, departure) }
     while true { pause() }
-  }
-
-  private func begin(_ configuration: Configuration, _ settings: Settings) throws(Fatal) {
-    let rings = try chooseRing()
-    let generation = try start { try Generation(configuration, settings, shards: shards, rings, log) }
-    work.withLock { $0 = generation }
-    generation.start()
-    isReady.store(true, ordering: .relaxed)
-    generation.lookForLoops(log)
   }
 
   /// What all caches may take together unless `-cache-bytes` says otherwise: room for some 300,000 answers.
@@ -99,7 +94,7 @@ public final class NodeCache: Sendable {
   /// What `-plugins` prints: the directives that are served.
   public static let plugins = Directive.allCases.filter(\.isServed).map { "dns.\($0.rawValue)" }.joined(separator: "\n")
 
-  private var shards: Int { flags.shards > 0 ? flags.shards : ProcessorQuota.shards() }
+  var shards: Int { flags.shards > 0 ? flags.shards : ProcessorQuota.shards() }
 
   /// What shards are to do for a configuration that has something to serve.
   func compile(_ configuration: Configuration) throws(Fatal) -> Settings {
@@ -156,12 +151,13 @@ public final class NodeCache: Sendable {
   private func departure() -> Departure {
     Departure(
       hooks: { [self] in
+        handover.leave()
         let blocks = work.withLock { $0?.configuration.blocks ?? [] }
         let lameduck = blocks.compactMap { $0.health?.lameduck.nanoseconds }.max() ?? 0
         var left = timespec(tv_sec: Int(lameduck / 1_000_000_000), tv_nsec: Int(lameduck % 1_000_000_000))
         unsafe nanosleep(&left, nil)
       },
-      tearDown: { [network, flags] in if !flags.skipTeardown { network.tearDown() } },
+      tearDown: { [self] in if !flags.skipTeardown, !hasSibling { network.tearDown() } },
       drain: { [self] in drain() }, log: log)
   }
 
@@ -178,8 +174,10 @@ public final class NodeCache: Sendable {
     }
   }
 
-  /// Waits until nobody waits for an upstream any more, at most as long as CoreDNS gives its servers to stop.
+  /// Waits until nobody waits for an upstream any more, at most as long as CoreDNS gives its servers to stop. What comes
+  /// from now on is another's, if there is one.
   private func drain() {
+    if hasSibling { work.withLock { $0?.retire() } }
     let end = ContinuousClock.now + .seconds(5)
     while work.withLock({ $0.map(\.isIdle) == false }), ContinuousClock.now < end { usleep(5000) }
   }

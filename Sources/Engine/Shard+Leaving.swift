@@ -57,7 +57,7 @@ extension Shard where R: ~Copyable {
   /// From here on the next shard writes what this one wrote, and may give what is there other numbers.
   private mutating func leaveCache() {
     let nothing = SharedRegion(size: fabric.layout.size)
-    let reader = SegmentReader(fabric.layout, memory: nothing.region.bytes)
+    let reader = SegmentReader(fabric.layout, memory: nothing.bytes)
     readers = Readers((0..<shards).map { _ in reader })
     leaving!.nothing = nothing
   }

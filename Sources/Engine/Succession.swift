@@ -70,10 +70,14 @@ extension Fabric {
   }
 
   /// Gives the cached answers that a shard takes over to the zones that serve their names now. Before any shard of this
-  /// fabric starts to serve, and after all of the last one have left the cache.
+  /// fabric starts to serve, and after all of the last one have left the cache. What a killed process left in disorder,
+  /// or numbered otherwise than it said, is forgotten.
   public func adopt(_ shard: Int) {
-    guard let succession, inheritsCache, !succession.isUnchanged else { return }
-    guard var segment = Segment(resuming: layout, memory: segment(shard)) else { return }
+    guard let succession, inheritsCache else { return }
+    guard var segment = Segment(resuming: layout, memory: segment(shard)), segment.epoch == inherited else {
+      return clearCache(shard)
+    }
+    if succession.isUnchanged { return }
     let tables = Tables(settings)
     segment.reassign(zones: succession.zones) { resident in
       guard tables.hasGroup(resident.group),
@@ -82,5 +86,6 @@ extension Fabric {
       else { return nil }
       return zone
     }
+    segment.set(epoch: epoch)
   }
 }

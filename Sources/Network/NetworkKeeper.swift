@@ -59,12 +59,25 @@ public final class NetworkKeeper: Sendable {
     state.withLock { isEnding.load(ordering: .acquiring) || $0.mend(losses, interrupt: wake) }
   }
 
-  /// Stops `run`, then takes away rules and interface; gives up on rules after 20 s.
-  public func tearDown() {
+  /// Stops `run`, and leaves all as it is: another process keeps it.
+  public func pause() {
     isEnding.store(true, ordering: .releasing)
     var one: UInt64 = 1
     // Sound: eight bytes, as eventfd(2) asks.
     _ = unsafe write(wake, &one, 8)
+  }
+
+  /// After `pause`, before `run` again.
+  public func resume() {
+    var count: UInt64 = 0
+    // Sound: eight bytes, as eventfd(2) asks.
+    _ = unsafe read(wake, &count, 8)
+    isEnding.store(false, ordering: .releasing)
+  }
+
+  /// Stops `run`, then takes away rules and interface; gives up on rules after 20 s.
+  public func tearDown() {
+    pause()
     state.withLock { $0.remove(by: .now + .seconds(20)) }
   }
 }

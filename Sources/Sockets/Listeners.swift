@@ -41,6 +41,27 @@ public final class Listeners: Sendable {
     for socket in udp + tcp { close(socket) }
   }
 
+  /// What another process had: for each address, one of UDP and one of TCP. nil: not as many.
+  public init?(_ addresses: [[UInt8]], _ sockets: [Descriptor]) {
+    guard sockets.count == 2 * addresses.count else { return nil }
+    let own = sockets.map { csocket_share($0.number) }
+    guard own.allSatisfy({ $0 >= 0 }) else {
+      for socket in own where socket >= 0 { close(socket) }
+      return nil
+    }
+    udp = stride(from: 0, to: own.count, by: 2).map { own[$0] }
+    tcp = stride(from: 1, to: own.count, by: 2).map { own[$0] }
+    isWildcard = addresses.map { _ in false }
+    self.addresses = addresses
+  }
+
+  /// For another process: one of UDP and one of TCP for each address, in their order; nil: no descriptors are left.
+  public var descriptors: [Descriptor]? {
+    let copies = zip(udp, tcp).flatMap { [csocket_share($0), csocket_share($1)] }
+    let owned = copies.filter { $0 >= 0 }.map { Descriptor($0) }
+    return owned.count == copies.count ? owned : nil
+  }
+
   private static func socket(
     _ listener: Settings.Listener, _ type: Int32, _ transport: String, _ shared: Int32?
   ) throws(ListenError) -> Int32 {

@@ -9,10 +9,13 @@ func refuse(_ message: String, _ status: Int32) -> Never {
   exit(status)
 }
 
-let arguments = Array(CommandLine.arguments.dropFirst())
+var arguments = Array(CommandLine.arguments.dropFirst())
+let isSupervised = arguments.first == "supervise"
+if isSupervised { arguments.removeFirst() }
 do {
   if try Inspection.run(arguments) { exit(0) }
   switch try Flags.parse(arguments) {
+  case .serve(let flags) where isSupervised: Supervisor(flags, arguments).run()
   case .serve(let flags): try NodeCache(flags).run()
   case .help(let text): print(text)
   case .version: print(NodeCache.versionText)

@@ -8,6 +8,7 @@ default, or forbidden: auto where a seccomp filter forbids io_uring), RINGLET_QU
 import collections
 import contextlib
 import functools
+import itertools
 import os
 import pathlib
 import random
@@ -32,6 +33,7 @@ RING = os.environ.get("RINGLET_RING", "auto")
 IS_ON_EPOLL = RING in ("epoll", "forbidden")
 QUICK = bool(os.environ.get("RINGLET_QUICK"))
 IO_URING = (425, 426, 427)  # io_uring_setup, _enter and _register, on every architecture
+COUNT = itertools.count()
 TICK = os.sysconf("SC_CLK_TCK")
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
@@ -160,7 +162,8 @@ def corefile(upstream, *, port, domain="cluster.local", bind=("127.0.0.1",), opt
 
 class Ringlet(Process):
     """The server under test. `block` gives the server blocks when told the port to serve; the kernel answers an errno of
-    `forbidden`, (name, numbers), to the system calls of these numbers."""
+    `forbidden`, (name, numbers), to the system calls of these numbers. `like` is another whose ports and Corefile it
+    has."""
 
     def __init__(
         self,
@@ -175,23 +178,28 @@ class Ringlet(Process):
         netns=None,
         ring=None,
         forbidden=None,
+        like=None,
+        command=(),
     ):
         if ring is None and RING == "forbidden":
             ring, forbidden = "auto", ("EPERM", IO_URING)
         self.port = port or free_port()
-        self.addresses, self.netns = addresses, netns
+        self.addresses, self.netns, self.shards = addresses, netns, shards
         self.setup_port = free_port()
         self.corefile = os.path.join(directory, f"Corefile.{self.port}")
-        pathlib.Path(self.corefile).write_text(block(self.port))
+        if like:
+            self.port, self.setup_port, self.corefile = like.port, like.setup_port, like.corefile
+        else:
+            pathlib.Path(self.corefile).write_text(block(self.port))
         argv = ["ip", "netns", "exec", netns] if netns else []
         if forbidden:
             code, numbers = forbidden
             argv += [sys.executable, str(ROOT / "Tests/outside/forbid.py"), code, ",".join(map(str, numbers))]
-        argv += [BINARY, "-localip", "127.0.0.1", "-conf", self.corefile, "-basecorefile", "/nonexistent"]
+        argv += [BINARY, *command, "-localip", "127.0.0.1", "-conf", self.corefile, "-basecorefile", "/nonexistent"]
         argv += ["-dns.port", str(self.port), "-setupinterface=false", "-setupiptables=false"]
         argv += ["-metrics-listen-address", f"127.0.0.1:{self.setup_port}", "--shards", str(shards), "--ring", ring or RING, *flags]
-        self.started = time.monotonic()
-        super().__init__(argv, os.path.join(directory, f"ringlet.{self.port}.log"), env={**os.environ, **(env or {})})
+        self.started, self.is_over = time.monotonic(), False
+        super().__init__(argv, os.path.join(directory, f"ringlet.{self.port}.{next(COUNT)}.log"), env={**os.environ, **(env or {})})
 
     def wait_ready(self):
         """Until each address answers over UDP and accepts over TCP. The probe is a bare header: FORMERR, no upstream."""
@@ -209,9 +217,17 @@ class Ringlet(Process):
             raise AssertionError(f"ringlet ended with {self.child.returncode}:\n{self.log()[-3000:]}")
         return True
 
+    def ended(self, seconds=10):
+        """The exit code of one that a test has ended."""
+        self.is_over = True
+        return self.child.wait(seconds)
+
     def stop(self):
-        """Ends it and holds it to exit code 0 (spec a.8); a crash before this shows here."""
+        """Ends it, unless a test has, and holds it to exit code 0 (spec a.8); a crash before this shows here."""
+        if self.is_over:
+            return
         self.alive_or_fail()
+        self.is_over = True
         code = self.end()
         if code:
             raise AssertionError(f"ringlet ended with {code} on SIGTERM:\n{self.log()[-3000:]}")

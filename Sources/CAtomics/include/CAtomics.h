@@ -1,6 +1,9 @@
 /* Loads and stores that two threads may race on, for memory that Swift's own Atomic cannot name: words inside a
-   mapped region. Swift has no pointer-based atomics in its standard library; these are the whole list. */
+   mapped region. Swift has no pointer-based atomics in its standard library; these are the whole list. And the memory
+   itself, where other processes are to see it. */
 #pragma once
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -40,3 +43,6 @@ static inline void atomics_copy_bytes_to_racy(uint64_t *to, const void *from, si
   memcpy(&word, next, bytes);
   __atomic_store_n(to, word, __ATOMIC_RELAXED);
 }
+/* A memfd (memfd_create(2)), which is closed on exec, or -1. */
+static inline int atomics_memfd(void) { return (int)syscall(SYS_memfd_create, "ringlet-cache", 1u); }
+

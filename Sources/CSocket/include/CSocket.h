@@ -8,11 +8,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -111,6 +114,18 @@ static inline int csocket_share(int socket) {
   return s < 0 ? -errno : s;
 }
 
+/* No datagram comes to a server's socket any more: others at its address get them. What waits in it is still there. */
+static inline void csocket_retire(int socket) {
+  /* One that is connected hears only its peer, here the discard port of this machine. */
+  struct sockaddr_in6 any = {0};
+  socklen_t length = sizeof any;
+  if (getsockname(socket, (struct sockaddr *)&any, &length)) return;
+  struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+  if (any.sin6_family == AF_INET) connect(socket, (struct sockaddr *)&v4, sizeof v4);
+  else connect(socket, (struct sockaddr *)&v6, sizeof v6);
+}
+
 /* A socket towards an upstream: TCP unconnected, UDP connected from a port of the kernel's choosing. */
 static inline int csocket_outgoing(const void *address, unsigned length, int is_stream) {
   int family = ((const struct sockaddr *)address)->sa_family, one = 1;
@@ -144,6 +159,77 @@ static inline int csocket_source(const void *address, unsigned length, int is_st
     return e;
   }
   return s;
+}
+
+/* Between processes of this network namespace: messages (SOCK_SEQPACKET, unix(7)) that carry descriptors. */
+
+/* The socket that has an abstract name (`listens`: takes the name), or -errno. */
+static inline int csocket_abstract(const char *name, int listens) {
+  struct sockaddr_un a = {.sun_family = AF_UNIX};
+  size_t length = strlen(name);
+  if (length > sizeof a.sun_path - 1) return -ENAMETOOLONG;
+  memcpy(a.sun_path + 1, name, length);
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
+  int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (s < 0) return -errno;
+  if (listens ? bind(s, (struct sockaddr *)&a, size) || listen(s, 8) : connect(s, (struct sockaddr *)&a, size)) {
+    int e = -errno;
+    close(s);
+    return e;
+  }
+  return s;
+}
+
+/* The next line at a listener, which may wait for it, or -errno. */
+static inline int csocket_accept_line(int listener) {
+  int s = accept4(listener, 0, 0, SOCK_CLOEXEC);
+  return s < 0 ? -errno : s;
+}
+
+/* Who made the other end. */
+static inline uid_t csocket_peer_user(int s) {
+  struct ucred c = {.uid = (uid_t)-1};
+  socklen_t length = sizeof c;
+  getsockopt(s, SOL_SOCKET, SO_PEERCRED, &c, &length);
+  return c.uid;
+}
+
+enum { CSOCKET_PASSED = 200 }; /* descriptors in a message; the kernel takes 253 */
+
+/* Sends a message with up to CSOCKET_PASSED descriptors: octets, or -errno. */
+static inline ssize_t csocket_pass(int s, const void *message, size_t length, const int *_Nullable passed, unsigned count) {
+  union { struct cmsghdr h; unsigned char room[CMSG_SPACE(CSOCKET_PASSED * sizeof(int))]; } control = {0};
+  struct iovec part = {(void *)message, length};
+  struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+  if (count > CSOCKET_PASSED) return -EINVAL;
+  if (count) {
+    m.msg_control = &control;
+    m.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    control.h = (struct cmsghdr){.cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(&control.h), passed, count * sizeof(int));
+  }
+  ssize_t n = sendmsg(s, &m, MSG_NOSIGNAL);
+  return n < 0 ? -errno : n;
+}
+
+/* Receives a message and its descriptors, `*count` of them (room for CSOCKET_PASSED): octets, or -errno. One that was cut
+   is -EMSGSIZE. */
+static inline ssize_t csocket_receive(int s, void *message, size_t room, int *passed, unsigned *count) {
+  union { struct cmsghdr h; unsigned char room[CMSG_SPACE(CSOCKET_PASSED * sizeof(int))]; } control;
+  struct iovec part = {message, room};
+  struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  *count = 0;
+  ssize_t n = recvmsg(s, &m, MSG_CMSG_CLOEXEC);
+  if (n < 0) return -errno;
+  for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h; h = CMSG_NXTHDR(&m, h)) {
+    if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) continue;
+    *count = (unsigned)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    memcpy(passed, CMSG_DATA(h), *count * sizeof(int));
+  }
+  if (!(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) return n;
+  for (unsigned i = 0; i < *count; i++) close(passed[i]);
+  *count = 0;
+  return -EMSGSIZE;
 }
 
 #pragma clang assume_nonnull end

@@ -1,0 +1,167 @@
+"""Never down: a new process takes over from the old one, and a supervisor starts one that died, with sockets and cache."""
+
+import os
+import signal
+import time
+import unittest
+
+import harness
+from test_reload import NAMES, ReloadCase, lasting, name_of
+
+
+class HandoverCase(ReloadCase):
+    def follow(self, old, **options):
+        """A second process with the command line of `old`; ready when it says that it serves."""
+        new = self.start_ringlet_with(lambda _: "", like=old, shards=old.shards, ready=False, **options)
+        harness.wait_for(lambda: "Takes over" in new.log() and answered(new), 10, "the new process")
+        return new
+
+    def fill(self, ringlet):
+        for index in range(NAMES):
+            self.check(ringlet, name_of(index))
+
+
+def answered(ringlet):
+    try:
+        return harness.scrape(ringlet.setup_port) is not None
+    except OSError:
+        return False
+
+
+class Upgrades(HandoverCase):
+    UPGRADES = 5 if harness.QUICK else 20
+
+    def test_the_cache_goes_over(self):
+        """Names that the old process asked for are not asked again; the old one ends without a word of teardown."""
+        self.peer.script = lasting
+        old = self.serve(shards=2)
+        self.fill(old)
+        new = self.follow(old)
+        self.assertIn("Handed over to another process", old.log())
+        self.fill(new)
+        self.assertEqual(len(self.peer.asked), NAMES)
+        old.stop()
+        self.check(new, name_of(0))
+
+    def test_upgrades_lose_no_query(self):
+        """One process after the other under 5,000 queries/s over UDP: all answered, each name asked once."""
+        self.peer.script = lasting
+        first = self.serve(lambda port: self.block(port, cache="cache 3600"), shards=2)
+        self.fill(first)
+        running = [first]
+
+        def upgrades(is_over):
+            for _ in range(self.UPGRADES):
+                running.append(self.follow(running[-1]))
+                running[-2].stop()
+            self.assertFalse(is_over(), "the load ended before the last upgrade")
+
+        result = self.under_load(first, 8 if harness.QUICK else 25, upgrades, "-Q", "5000")
+        self.assertEqual((result.lost, result.rcodes), (0, {"NOERROR": result.completed}), result.text)
+        self.assertEqual(len(self.peer.asked), NAMES, "questions for cached names")
+        self.report(f"{self.UPGRADES} upgrades, {result.completed} answers, 0 lost")
+
+    def test_tcp_clients_notice_nothing(self):
+        """dnsperf's TCP connections live through upgrades: none is closed, no query is lost."""
+        first = self.serve(shards=2)
+        running = [first]
+
+        def upgrades(is_over):
+            while not is_over():
+                running.append(self.follow(running[-1]))
+                running[-2].stop()
+
+        result = self.under_load(first, 5, upgrades, "-m", "tcp", "-Q", "3000")
+        self.assertEqual((result.lost, result.rcodes), (0, {"NOERROR": result.completed}), result.text)
+        self.assertRegex(result.text, r"Reconnections:\s+0\n")
+        self.report(f"{len(running) - 1} upgrades, {result.completed} answers over TCP, 0 lost")
+
+    def test_the_old_one_comes_back(self):
+        """A new process that dies leaves the old one serving again, with the cache."""
+        self.peer.script = lasting
+        old = self.serve(shards=2)
+        self.fill(old)
+        new = self.follow(old)
+        os.kill(new.pid, signal.SIGKILL)
+        new.ended()
+        self.fill(old)
+        self.assertIn("serving again", old.log())
+        self.assertEqual(len(self.peer.asked), NAMES)
+
+    def test_a_process_that_cannot_start_takes_nothing(self):
+        """A faulty Corefile ends the new process; the old one does not notice."""
+        old = self.serve()
+        self.replace(old, "faulty {")
+        new = self.start_ringlet_with(lambda _: "", like=old, shards=old.shards, ready=False)
+        self.assertEqual(new.ended(), 1)
+        self.check(old, name_of(1))
+        self.assertNotIn("Handed over", old.log())
+
+    def test_other_shards_begin_anew(self):
+        """With another count of shards the new process shares nothing, and both serve until the old one ends."""
+        old = self.serve(shards=2)
+        new = self.start_ringlet_with(lambda _: "", like=old, ready=False, shards=1)
+        harness.wait_for(lambda: "CoreDNS-" in new.log(), 10, "the new process")
+        self.assertNotIn("Takes over", new.log())
+        old.stop()
+        self.check(new, name_of(1))
+
+
+class Supervised(HandoverCase):
+    def serve_supervised(self, **options):
+        return self.serve(command=("supervise",), **options)
+
+    def engine(self, ringlet):
+        children = harness.descendants(ringlet.pid)
+        self.assertEqual(len(children), 1, "one engine")
+        return children[0]
+
+    def kill(self, ringlet):
+        dead = self.engine(ringlet)
+        os.kill(dead, signal.SIGKILL)
+        harness.wait_for(lambda: set(harness.descendants(ringlet.pid)) - {dead}, 5, "another engine")
+
+    def test_a_killed_engine_is_back_with_its_cache(self):
+        """kill -9 under load: no answer lost, no name asked again."""
+        self.peer.script = lasting
+        ringlet = self.serve_supervised(block=lambda port: self.block(port, cache="cache 3600"), shards=2)
+        self.fill(ringlet)
+        gaps = []
+
+        def kills(is_over):
+            for _ in range(3 if harness.QUICK else 10):
+                begun = time.monotonic()
+                self.kill(ringlet)
+                self.check(ringlet, name_of(0))
+                gaps.append(time.monotonic() - begun)
+                time.sleep(0.3)
+            self.assertFalse(is_over(), "the load ended before the last kill")
+
+        result = self.under_load(ringlet, 5 if harness.QUICK else 12, kills, "-Q", "1000")
+        # A query that the dead engine had received, and not answered, goes with it.
+        self.assertLessEqual(result.lost, 20, result.text)
+        self.assertLessEqual(len(self.peer.asked), NAMES, "questions for cached names")
+        self.report(f"{len(gaps)} kills, {result.completed} answers, {result.lost} lost; "
+                    f"answering again after {1000 * max(gaps):.0f} ms at most")
+
+    def test_its_end_is_the_engines(self):
+        """SIGTERM goes to the engine, whose exit code is the supervisor's; so does a fault at the start."""
+        ringlet = self.serve_supervised()
+        engine = self.engine(ringlet)
+        ringlet.stop()
+        self.assertFalse(os.path.exists(f"/proc/{engine}"))
+        faulty = self.serve(lambda port: "faulty {", ready=False, command=("supervise",))
+        self.assertEqual(faulty.ended(), 1)
+        self.assertIn("faulty", faulty.log())
+
+    def test_an_engine_without_supervisor_ends(self):
+        """A supervisor that is killed takes the engine with it: nobody else would end it."""
+        ringlet = self.serve_supervised()
+        engine = self.engine(ringlet)
+        os.kill(ringlet.pid, signal.SIGKILL)
+        ringlet.ended()
+        harness.wait_for(lambda: not os.path.exists(f"/proc/{engine}"), 10, "the engine to end")
+
+
+if __name__ == "__main__":
+    unittest.main()
