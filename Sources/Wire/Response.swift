@@ -84,6 +84,7 @@ public struct ImageWriter: ~Copyable {
       if index < answers, chainOnly || record.type == RecordType.cname {
         guard let isOwner = names.isSame(message, record.owner, chain.source) else { return nil }
         if !isOwner, chainOnly, !isBeside(record, chain.source, message) {
+          guard names.isName(message, record.owner) else { return nil }
           index &+= 1
           continue
         }
