@@ -10,6 +10,10 @@ extension Shard where R: ~Copyable {
     links[connection].operations &-= 1
     if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
     let isDatagram = pool.connections[connection].transport == .udp
+    if isDatagram, completion.result == Completion.unreachable {
+      unreachable(connection)
+      return read(connection)
+    }
     guard completion.result > 0 || isDatagram && completion.result == 0 else {
       // An upstream may close at any time; one that did so before it ever answered is failing.
       return lose(connection, failed: !pool.connections[connection].hasAnswered || isDatagram)

@@ -125,7 +125,26 @@ extension Shard where R: ~Copyable {
     links[connection].operations &-= 1
     if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
     // What ICMP said of an earlier datagram is told once, to whichever operation comes next.
-    if completion.result < 0 { lose(connection, failed: true) }
+    if completion.result == Completion.unreachable {
+      unreachable(connection)
+    } else if completion.result < 0 {
+      lose(connection, failed: true)
+    }
+  }
+
+  /// ICMP says of a UDP upstream that nobody listens there. Anybody may say so (CVE-2020-25705): questions are asked of
+  /// another upstream too, where there is one, and this one's answer is waited for all the same.
+  mutating func unreachable(_ connection: Int) {
+    var next = pool.oldest(on: connection)
+    while let question = next {
+      next = pool.question(after: question)
+      let q = questions[question]
+      guard q.sends < Pool.Limits.sends, q.tried.nonzeroBitCount < tables.forwards[q.forward].upstreams.count else {
+        continue
+      }
+      pool.withdraw(question, questions: &questions)
+      dispatch(question)
+    }
   }
 
   /// The message that asks: RD, AD (RFC 6840 §5.7), CD as the clients have it; an OPT for DO, or for room over UDP.

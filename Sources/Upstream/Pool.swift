@@ -217,6 +217,12 @@ public struct Pool: ~Copyable {
     connections[connection].asked.first < 0 ? nil : connections[connection].asked.first
   }
 
+  /// The question asked after `question` on the same connection, or nil.
+  public func question(after question: Int) -> Int? {
+    let next = byConnection.next(question)
+    return next < 0 ? nil : next
+  }
+
   /// The connection stands still: its oldest question may be why.
   public mutating func suspectOldest(on connection: Int, questions: inout Questions) {
     guard let question = oldest(on: connection), !questions[question].isSuspect else { return }
