@@ -109,13 +109,18 @@ public struct Counters: Sendable {
 
   /// The shard's own words.
   public enum Shard: Int, CaseIterable, Sendable {
-    case datagrams, replies, streams, streamsRefused
-    /// Datagrams that are no query: too short, a response, larger than a buffer.
+    /// Received: datagrams, and messages of streams. Each is one reply, ignored, or dropped.
+    case datagrams, frames
+    case replies, streams, streamsRefused
+    /// Messages that are no query: too short, a response, larger than a buffer.
     case ignored
     /// Messages answered with FORMERR, NOTIMP or BADVERS: like CoreDNS's, the series per zone do not count them.
     case malformed
     /// Queries that got no answer, by reason.
-    case droppedNoSlot, droppedNotSent, droppedClientGone, eventsLost
+    case droppedNoSlot, droppedClientGone, droppedWithRing
+    /// Replies that the kernel did not take.
+    case droppedNotSent
+    case eventsLost
     /// Questions that got SERVFAIL for want of room.
     case refusedQuestions, refusedMail
     case joined, timeouts, concurrencyRejects

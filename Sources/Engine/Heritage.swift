@@ -67,9 +67,9 @@ extension Fabric {
     let queue = mailbox(from: shards, to: shard)
     guard let message = queue.front() else { return nil }
     let (letter, bytes) = Letter.read(message)
-    let stream = (letter.origin.listener, Int32(truncatingIfNeeded: letter.origin.stream), (0..<bytes.count).map { bytes[$0] })
+    let input = (0..<bytes.count).map { bytes[$0] }
     queue.pop(message)
-    return stream
+    return (letter.origin.listener, Int32(truncatingIfNeeded: letter.origin.stream), input)
   }
 
   /// Gives a stream of the fabric before to a shard, which has to be woken. `listener` is its number there. False: nobody
@@ -84,7 +84,8 @@ extension Fabric {
     var input = input
     // The array lives through the call, and is copied there.
     return unsafe input.withUnsafeMutableBytes { memory in
-      let bytes = unsafe memory.baseAddress.map { unsafe Bytes(base: $0, count: memory.count) }
+      let bytes =
+        unsafe memory.baseAddress.map { unsafe Bytes(base: $0, count: memory.count) }
         ?? segments.bytes.slice(0, 0)
       return mailbox(from: shards, to: shard).push(Letter(kind: .stream, origin: origin), bytes)
     }

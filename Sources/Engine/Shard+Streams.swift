@@ -138,6 +138,7 @@ extension Shard where R: ~Copyable {
       let message = scratch.bytes.slice(0, Reply.maxStream)
       message.copy(input.slice(at &+ 2, length), at: 0)
       at &+= 2 &+ length
+      counters.add(.frames)
       streams[stream].deadline = now &+ tables.timeouts[streams[stream].listener].idle
       let address = scratch.bytes.slice(Reply.maxStream &+ 1, 56)
       streams[stream].peer.write(to: address)
@@ -145,7 +146,6 @@ extension Shard where R: ~Copyable {
         listener: streams[stream].listener, stream: stream, address: address.slice(0, 28), local: address.slice(0, 0))
       let reply = answer(message, length, Admission(message.slice(0, length), stream: true), source)
       if reply > 0 {
-        counters.add(.replies)
         guard append(message.slice(0, reply), to: stream) else { return closeStream(stream) }
       }
     }
@@ -167,6 +167,12 @@ extension Shard where R: ~Copyable {
 
   /// Adds a framed reply to a stream's output. False: the client does not read.
   private mutating func append(_ reply: Bytes, to stream: Int) -> Bool {
+    let isThere = frame(reply, to: stream)
+    counters.add(isThere ? .replies : .droppedClientGone)
+    return isThere
+  }
+
+  private mutating func frame(_ reply: Bytes, to stream: Int) -> Bool {
     let small = streams[stream].smallEnd
     if streams[stream].output < 0, Stream.Limits.smallOutput &- small >= reply.count &+ 2 {
       Self.frame(reply, to: smallOutput(stream), at: small)
@@ -257,12 +263,17 @@ extension Shard where R: ~Copyable {
       streams[stream].smallStart = 0
       streams[stream].smallEnd = 0
     } else {
-      streams[stream].outputStart &+= count
-      guard streams[stream].outputStart == streams[stream].outputEnd else { return }
-      streamOutputs.give(streams[stream].output)
-      streams[stream].output = -1
+      let written = streams[stream].outputStart &+ count
+      let left = streams[stream].outputEnd &- written
       streams[stream].outputStart = 0
-      streams[stream].outputEnd = 0
+      streams[stream].outputEnd = left
+      if left > 0 {
+        // At the front there is room behind it for what may be added.
+        output(stream).copy(output(stream).slice(written, left), at: 0)
+      } else {
+        streamOutputs.give(streams[stream].output)
+        streams[stream].output = -1
+      }
     }
   }
 
