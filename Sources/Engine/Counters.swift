@@ -131,6 +131,8 @@ public struct Counters: Sendable {
     /// Questions asked elsewhere early; and that found all upstreams down.
     case hedged, allDown
     case buffersExhausted
+    /// Datagrams from upstreams that answer nothing that was asked of them.
+    case mismatches
     case insertsRefused
     /// Questions that wait for an upstream now.
     case pending

@@ -76,6 +76,9 @@ extension Shard where R: ~Copyable {
     case Rcode.servFail, Rcode.notImp: return (chain.servfail, true)
     case _ where response.isDenial:
       return (max(chain.denialMin, min(chain.denialMax, response.ttl)), response.hasSOA)
+    case Rcode.noError where response.answers == 0 && response.authorities > 0:
+      // A referral, or a denial that another zone's SOA came with: it says nothing of the name.
+      return (max(chain.successMin, min(chain.successMax, response.ttl)), false)
     case Rcode.noError:
       return (max(chain.successMin, min(chain.successMax, response.ttl)), true)
     default: return (max(chain.successMin, min(chain.successMax, response.ttl)), false)

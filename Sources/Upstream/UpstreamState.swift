@@ -16,6 +16,8 @@ public struct UpstreamState: BitwiseCopyable, Sendable {
   /// Nanoseconds: the last probe, 0 once its outcome is known; and when the next is due.
   public internal(set) var probedAt: UInt64 = 0
   public internal(set) var nextProbeAt: UInt64 = 0
+  /// Nanoseconds: until then it is asked without an OPT, which it did not understand (RFC 6891 §6.2.2).
+  public internal(set) var plainUntil: UInt64 = 0
   /// Nanoseconds: about 19 of 20 answers came within it; 0: there was none yet.
   var latency: UInt64 = 0
 

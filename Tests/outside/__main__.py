@@ -39,6 +39,7 @@ ON_BOTH_RINGS = (
     "test_handover",
     "test_reload",
     "test_saturation",
+    "test_scenarios",
     "test_tcp_service",
     "test_upstream_loss",
 )
