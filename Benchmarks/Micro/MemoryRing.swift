@@ -95,6 +95,7 @@ struct MemoryRing: Ring, ~Copyable {
     complete(token, Int32(buffer.count))
   }
 
+  func stop(_ token: Token) { preconditionFailure("a benchmark's operation was stopped") }
   func cancel(_ handle: Int32) { preconditionFailure("a benchmark's connection was given up") }
   func close(_ handle: Int32) { preconditionFailure("a benchmark's connection was closed") }
   func wake(_ shard: Int) {}

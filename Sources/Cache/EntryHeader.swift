@@ -98,6 +98,13 @@ package struct EntryHeader {
 
   var storedAt: UInt64 { stored & 0xFFFF_FFFF_FFFF }
   package var zone: Int { Int(stored >> 48) }
+  var qtype: UInt16 { UInt16(truncatingIfNeeded: identity) }
+  var group: UInt16 { UInt16(truncatingIfNeeded: identity >> 32) }
+
+  /// Gives the entry whose header starts at `at` of `words` another zone.
+  static func set(zone: Int, _ words: Words, at: Int) {
+    words.set(relaxed: words.relaxed(at &+ 3) & 0xFFFF_FFFF_FFFF | UInt64(zone) << 48, at: at &+ 3)
+  }
 
   /// Whole seconds since it was stored; 0 for a reader whose clock is a little behind the writer's.
   func age(_ now: UInt64) -> UInt64 { now > storedAt ? (now &- storedAt) / 1000 : 0 }

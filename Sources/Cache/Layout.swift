@@ -34,6 +34,9 @@ public struct Layout: BitwiseCopyable, Sendable {
   /// Bytes of memory that the segment takes, all told.
   public var size: Int { (logsAt + logWords[0] + logWords[1] + logWords[2] + logWords[3]) * 8 }
 
+  /// Whether a segment of the one is a segment of the other.
+  public func isSame(as other: Layout) -> Bool { facts.elementsEqual(other.facts, by: ==) }
+
   // Places in words from the start.
 
   /// The facts, written once: magic, version, secret, size, slots, zones; then start, size and mask of each log.
@@ -58,20 +61,24 @@ public struct Layout: BitwiseCopyable, Sendable {
     return at
   }
 
-  func writeFacts(_ memory: Words) {
-    memory.set(relaxed: Layout.magic, at: 0)
-    memory.set(relaxed: Layout.version, at: 1)
-    memory.set(relaxed: secret.0, at: 2)
-    memory.set(relaxed: secret.1, at: 3)
-    memory.set(relaxed: UInt64(size), at: 4)
-    memory.set(relaxed: UInt64(slots), at: 5)
-    memory.set(relaxed: UInt64(zones), at: 6)
+  /// The words of the page of facts, by place.
+  private var facts: [(at: Int, value: UInt64)] {
+    var facts = [
+      Layout.magic, Layout.version, secret.0, secret.1, UInt64(size), UInt64(slots), UInt64(zones),
+    ].enumerated().map { (at: $0.offset, value: $0.element) }
     for log in 0..<4 {
       var lap: UInt64 = 1
       while lap < UInt64(logWords[log]) { lap *= 2 }
-      memory.set(relaxed: UInt64(logAt(log)), at: Layout.logFactsAt + 4 * log)
-      memory.set(relaxed: UInt64(logWords[log]), at: Layout.logFactsAt + 4 * log + 1)
-      memory.set(relaxed: lap - 1, at: Layout.logFactsAt + 4 * log + 2)
+      let at = Layout.logFactsAt + 4 * log
+      facts += [(at, UInt64(logAt(log))), (at + 1, UInt64(logWords[log])), (at + 2, lap - 1)]
     }
+    return facts
   }
+
+  func writeFacts(_ memory: Words) {
+    for fact in facts { memory.set(relaxed: fact.value, at: fact.at) }
+  }
+
+  /// Whether a segment of this layout is in the memory.
+  func isWritten(to memory: Words) -> Bool { facts.allSatisfy { memory.relaxed($0.at) == $0.value } }
 }

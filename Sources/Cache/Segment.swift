@@ -18,6 +18,14 @@ public struct Segment: ~Copyable, Sendable {
   /// The same in zeroed memory of the caller's, at least `layout.size` bytes on a multiple of eight, which outlives it.
   public init(_ layout: Layout, memory: Bytes) { self.init(layout, memory, keeping: nil, origin: 0) }
 
+  /// The segment that was made with `layout` in `memory` and whose writer has ended; nil if there is none such.
+  public init?(resuming layout: Layout, memory: Bytes) {
+    guard memory.count >= layout.size, layout.isWritten(to: Words(memory)) else { return nil }
+    reader = SegmentReader(layout, memory: memory)
+    ghosts = Ghosts(words: Words(memory).slice(layout.ghostsAt, layout.ghostWords))
+    region = nil
+  }
+
   /// `origin` is a position in the lap with which the logs start; tests begin shortly before positions outgrow a slot.
   package init(_ layout: Layout, memory: Bytes, origin: UInt64) {
     self.init(layout, memory, keeping: nil, origin: origin)

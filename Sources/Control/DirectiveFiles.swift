@@ -25,6 +25,7 @@ final class DirectiveFiles: Sendable {
   private let files: [WatchedFile]
   private let states: Mutex<[State]>
   private let reloadedAt = Atomic<Int>(0)
+  private let hasEnded = Atomic<Bool>(false)
   private let log: ProcessLog
 
   /// Reads all of them, in chains whose indices are those of the blocks they were compiled from.
@@ -53,12 +54,14 @@ final class DirectiveFiles: Sendable {
   func start() {
     guard files.contains(where: { $0.interval > .zero }) else { return }
     ControlThread.start { [self] in
-      while true {
+      while !hasEnded.load(ordering: .relaxed) {
         sleep(1)
         look(isStart: false)
       }
     }
   }
+
+  func stop() { hasEnded.store(true, ordering: .relaxed) }
 
   private func look(isStart: Bool) {
     var clock = timespec()

@@ -3,6 +3,7 @@ import Engine
 import Glibc
 import Logging
 import Memory
+import Synchronization
 import Uring
 
 /// Writes what shards report: a line per query for the `log` directive, a line per failure for `errors`.
@@ -23,6 +24,7 @@ public final class EventLog: Sendable {
   private let consolidations: [[ErrorsDirective.Consolidation]]
   /// For shards, when they have pushed events.
   let signal = EventSignal()
+  private let hasEnded = Atomic<Bool>(false)
 
   public init(_ fabric: Fabric, _ configuration: Configuration, _ log: ProcessLog) {
     self.fabric = fabric
@@ -35,7 +37,7 @@ public final class EventLog: Sendable {
   public func start() {
     ControlThread.start { [self] in
       var consolidated = consolidations.map { $0.map { ConsolidatedErrors($0) } }
-      while true {
+      while !hasEnded.load(ordering: .acquiring) {
         signal.wait(milliseconds: consolidated.joined().compactMap(\.millisecondsLeft).min())
         drain(&consolidated)
         for chain in consolidated.indices {
@@ -43,6 +45,12 @@ public final class EventLog: Sendable {
         }
       }
     }
+  }
+
+  /// After the last event: writes what is there, and ends.
+  func stop() {
+    hasEnded.store(true, ordering: .releasing)
+    signal.signal()
   }
 
   private func drain(_ consolidated: inout [[ConsolidatedErrors]]) {

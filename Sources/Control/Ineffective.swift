@@ -5,7 +5,6 @@ extension Configuration {
   var ineffective: [String] {
     blocks.flatMap { block in
       var found: [(SourceLocation, String)] = []
-      if let reload = block.reload { found.append((reload.location, "reload: the Corefile is read once, at start")) }
       if let debug = block.debug { found.append((debug, "debug")) }
       if let cache = block.cache {
         if cache.prefetch != nil { found.append((cache.location, "cache: prefetch")) }

@@ -1,4 +1,5 @@
 import Corefile
+import Glibc
 import Logging
 import Synchronization
 
@@ -24,22 +25,22 @@ enum ReloadReason {
 }
 
 extension NodeCache {
-  /// Reads the Corefile again. Whatever is wrong with it, what runs goes on.
+  /// Reads the Corefile again and puts it to work. Whatever is wrong with it, what runs goes on. One that is asked for
+  /// while another waits for its turn is the same.
   func reload(reason: ReloadReason) {
-    let logger = log.logger()
+    if isReloadDue.exchange(true, ordering: .acquiringAndReleasing) { return }
     latest.withLock { latest in
+      isReloadDue.store(false, ordering: .releasing)
+      let logger = log.logger()
       if reason != .changed { logger.info("SIGUSR1: Reloading") }
       logger.info("Reloading")
       do throws(Fatal) {
         if flags.corefile == "stdin" { throw Fatal(message: "standard input cannot be read again", status: 1) }
         let configuration = try load()
-        _ = try compile(configuration)
         latest.read = configuration.normalizedText
-        if latest.read == latest.running {
-          logger.info("Reloading complete")
-        } else {
-          logger.warning("The Corefile changed; this version of ringlet serves the one before until it is restarted")
-        }
+        try replace(with: configuration)
+        latest.running = latest.read
+        logger.info("Reloading complete")
       } catch {
         latest.read = error.message
         failedReloads.add(1, ordering: .relaxed)
@@ -52,9 +53,32 @@ extension NodeCache {
     }
   }
 
+  /// Returns when nothing of the old configuration is left, or throws what keeps it at work.
+  private func replace(with configuration: Configuration) throws(Fatal) {
+    guard let old = work.withLock({ $0 }) else { return }
+    let settings = try compile(configuration)
+    let new = try start { try Generation(configuration, settings, after: old, log) }
+    do throws(Fatal) {
+      try openEndpoints(configuration)
+    } catch {
+      new.discard()
+      throw error
+    }
+    for line in configuration.ineffective { log.logger().warning("\(line)") }
+    new.start()
+    guard new.takeOver(from: old) else {
+      log.logger().critical("The shards get no processor: they do not hand over within half a minute")
+      log.flush()
+      exit(1)
+    }
+    work.withLock { $0 = new }
+    new.lookForLoops(log)
+    new.endLast()
+  }
+
   /// Follows the template and the ConfigMap (every 10 s, and as soon as the kernel reports a change), and the Corefile
   /// itself as often as its `reload` says.
-  func watchConfiguration(_ rendered: RenderedCorefile, _ directive: ReloadDirective?) {
+  func watchConfiguration(_ rendered: RenderedCorefile) {
     ControlThread.start { [self] in
       var rendered = rendered
       let watch = DirectoryWatch(rendered.directories)
@@ -64,8 +88,10 @@ extension NodeCache {
       }
       // At once, for what changed before the watch began.
       var nextUpdate = ContinuousClock.now
-      var nextRead = directive.map { ContinuousClock.now + $0.pause }
+      var nextRead: ContinuousClock.Instant?
       while true {
+        let directive = work.withLock { $0?.configuration.reload }
+        if directive == nil || nextRead == nil { nextRead = directive.map { ContinuousClock.now + $0.pause } }
         let pause = min(nextUpdate, nextRead ?? nextUpdate) - ContinuousClock.now
         let isChanged = watch.wait(milliseconds: max(0, Int(pause / .milliseconds(1)) + 1))
         if isChanged || ContinuousClock.now >= nextUpdate {

@@ -24,20 +24,24 @@ public final class NodeCache: Sendable {
 
   let flags: Flags
   let log: ProcessLog
-  private let setupErrors = SetupErrors()
-  private let http: HTTPThread
+  let setupErrors = SetupErrors()
   private let network: NetworkKeeper
+  let endpoints: Endpoints
   /// Queries are served.
-  private let isReady = Atomic<Bool>(false)
+  let isReady = Atomic<Bool>(false)
+  /// What serves them; nil before the start.
+  let work = Mutex<Generation?>(nil)
   /// The configuration that was read last, held while one is read, written or put to work.
   let latest = Mutex(LatestConfiguration())
+  /// Somebody waits to reload, and will read what is there then.
+  let isReloadDue = Atomic<Bool>(false)
   let failedReloads = Atomic<Int>(0)
 
   public init(_ flags: Flags) {
     // Before any thread starts: threads inherit the mask.
     Signals.block()
     self.flags = flags
-    http = HTTPThread()
+    endpoints = Endpoints()
     log = ProcessLog()
     network = NetworkKeeper(flags, setupErrors, log)
   }
@@ -64,28 +68,29 @@ public final class NodeCache: Sendable {
     let configuration = try load()
     for line in configuration.ineffective { logger.warning("\(line)") }
     let settings = try compile(configuration)
-    var random = SystemRandomNumberGenerator()
-    let fabric = Fabric(settings: settings, shards: shards, random: (random.next(), random.next(), random.next()))
-    let events = EventLog(fabric, configuration, log)
-    let files = DirectiveFiles(configuration, settings, log)
     // What watches comes before what is watched: the first answer finds its endpoints open.
-    try openEndpoints(configuration, EngineMetrics(fabric), files)
-    events.start()
-    files.start()
-    try start(fabric, events)
-    isReady.store(true, ordering: .relaxed)
-    lookForLoops(configuration, settings)
+    openSetupEndpoint()
+    try openEndpoints(configuration)
+    try begin(configuration, settings)
     log.coreStarted()
-    if !flags.quiet { announce(configuration, settings) }
+    if !flags.quiet { announce(settings) }
     if let path = flags.pidfile {
       do { try Pidfile.write(to: path) } catch { throw Fatal(message: "pidfile: \(error)", status: 1) }
     }
     ControlThread.start { [network] in network.run() }
     latest.withLock { $0 = LatestConfiguration(running: configuration.normalizedText) }
-    watchConfiguration(rendered, configuration.reload)
-    let departure = departure(configuration, fabric)
+    watchConfiguration(rendered)
+    let departure = departure()
     Signals.deliver { [self] signal in receive(signal, departure) }
     while true { pause() }
+  }
+
+  private func begin(_ configuration: Configuration, _ settings: Settings) throws(Fatal) {
+    let generation = try start { try Generation(configuration, settings, shards: shards, log) }
+    work.withLock { $0 = generation }
+    generation.start()
+    isReady.store(true, ordering: .relaxed)
+    generation.lookForLoops(log)
   }
 
   /// What all caches may take together unless `-cache-bytes` says otherwise: room for some 300,000 answers.
@@ -130,12 +135,10 @@ public final class NodeCache: Sendable {
 
   private static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
-  private func start(_ fabric: Fabric, _ events: EventLog) throws(Fatal) {
-    let directory = RingDirectory(shards: fabric.shards, events: events.signal)
+  /// What `make` makes, or why its shards cannot have their sockets and rings.
+  func start(_ make: () throws -> Generation) throws(Fatal) -> Generation {
     do {
-      for index in 0..<fabric.shards {
-        try startShard(index: index, fabric: fabric, listeners: try Listeners(fabric.settings), directory: directory)
-      }
+      return try make()
     } catch let error as ListenError {
       throw Fatal(
         message: "Listen: listen \(error.transport) \(error.listener): bind: \(errorText(error.code))",
@@ -159,71 +162,7 @@ public final class NodeCache: Sendable {
     }
   }
 
-  private func openEndpoints(
-    _ configuration: Configuration, _ metrics: EngineMetrics, _ files: DirectiveFiles
-  ) throws(Fatal) {
-    let build = BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift")
-    let scrape: HTTPEndpoint.Handler = { [self] in
-      var out = Exposition()
-      metrics.add(to: &out)
-      files.add(to: &out)
-      setupErrors.add(to: &out)
-      build.add(to: &out)
-      // What alerts look for, at zero: a fault ends the process, and health checks do not happen yet.
-      out.counter("coredns_panics_total", 0, help: "A metrics that counts the number of panics.")
-      out.counter(
-        "coredns_reload_failed_total", Double(failedReloads.load(ordering: .relaxed)),
-        help: "Counter of the number of failed reload attempts.")
-      out.counter(
-        "coredns_forward_healthcheck_broken_total", 0,
-        help: "Counter of the number of complete failures of the healthchecks.")
-      ProcessMetrics.add(to: &out)
-      return HTTPResponse(contentType: Exposition.contentType, body: out.text())
-    }
-    let ready: HTTPEndpoint.Handler = { [self] in
-      isReady.load(ordering: .relaxed)
-        ? HTTPResponse(body: Array("OK".utf8)) : HTTPResponse(status: 503, body: Array("ringlet".utf8))
-    }
-    do {
-      try listen(flags.metricsListenAddress, reusePort: false, ["/metrics": scrape])
-    } catch {
-      log.logger().error("Failed to start metrics handler: \(error)")
-    }
-    do {
-      for address in Set(configuration.blocks.compactMap { $0.prometheus?.address.description }) {
-        try listen(address, reusePort: true, ["/metrics": scrape])
-      }
-      for address in Set(configuration.blocks.compactMap { $0.ready?.address.description }) {
-        try listen(address, reusePort: true, ["/ready": ready])
-      }
-      for address in Set(configuration.blocks.compactMap { $0.health?.address.description }) {
-        try listen(address, reusePort: true, ["/health": { HTTPResponse(body: Array("OK".utf8)) }])
-      }
-    } catch {
-      throw Fatal(message: "\(error)", status: 1)
-    }
-  }
-
-  private func listen(
-    _ address: String, reusePort: Bool, _ routes: [String: HTTPEndpoint.Handler]
-  ) throws(SystemError) {
-    // The channels keep themselves alive on the thread.
-    _ = try HTTPEndpoint(on: http, addresses: [address], reusePort: reusePort, routes: routes)
-  }
-
-  /// A loop ends the process: it would ask itself for ever.
-  private func lookForLoops(_ configuration: Configuration, _ settings: Settings) {
-    for probe in LoopProbe.all(configuration, settings) {
-      ControlThread.start { [log] in
-        guard let fault = probe.run() else { return }
-        log.logger("plugin/loop").critical("\(fault)")
-        log.flush()
-        exit(1)
-      }
-    }
-  }
-
-  private func announce(_ configuration: Configuration, _ settings: Settings) {
+  private func announce(_ settings: Settings) {
     for listener in settings.listeners {
       for zone in settings.groups[listener.group] {
         let address = listener.label.dropFirst("dns://".count)
@@ -241,15 +180,16 @@ public final class NodeCache: Sendable {
     private static let architecture = "arm64"
   #endif
 
-  private func departure(_ configuration: Configuration, _ fabric: Fabric) -> Departure {
-    let lameduck = configuration.blocks.compactMap { $0.health?.lameduck.nanoseconds }.max() ?? 0
-    return Departure(
-      hooks: {
+  private func departure() -> Departure {
+    Departure(
+      hooks: { [self] in
+        let blocks = work.withLock { $0?.configuration.blocks ?? [] }
+        let lameduck = blocks.compactMap { $0.health?.lameduck.nanoseconds }.max() ?? 0
         var left = timespec(tv_sec: Int(lameduck / 1_000_000_000), tv_nsec: Int(lameduck % 1_000_000_000))
         unsafe nanosleep(&left, nil)
       },
       tearDown: { [network, flags] in if !flags.skipTeardown { network.tearDown() } },
-      drain: { [self] in drain(fabric) }, log: log)
+      drain: { [self] in drain() }, log: log)
   }
 
   private func receive(_ signal: Signals.Signal, _ departure: Departure) {
@@ -259,16 +199,16 @@ public final class NodeCache: Sendable {
       logger.info("SIGTERM: Shutting down servers then terminating")
       departure.begin(signal)
     case .interrupt, .quit: departure.begin(signal)
-    case .reload: reload(reason: .signal)
+    // On a thread of its own: the next signal is heard meanwhile.
+    case .reload: ControlThread.start { [self] in reload(reason: .signal) }
     case .handoff: logger.warning("SIGUSR2: this version of ringlet does not hand over")
     }
   }
 
   /// Waits until nobody waits for an upstream any more, at most as long as CoreDNS gives its servers to stop.
-  private func drain(_ fabric: Fabric) {
-    let counters = (0..<fabric.shards).map(fabric.counters)
+  private func drain() {
     let end = ContinuousClock.now + .seconds(5)
-    while counters.contains(where: { $0.read(.pending) > 0 }), ContinuousClock.now < end { usleep(5000) }
+    while work.withLock({ $0.map(\.isIdle) == false }), ContinuousClock.now < end { usleep(5000) }
   }
 }
 

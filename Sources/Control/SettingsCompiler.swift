@@ -30,7 +30,7 @@ extension Settings {
       let hosts = try Self.hosts(block, addresses)
       for key in block.keys {
         let zone = zones.count
-        zones.append(Zone(name: key.zone.wire, chain: chain, label: key.zone.text))
+        zones.append(Zone(name: key.zone.wire, chain: chain, label: key.zone.text, content: block.content))
         for host in hosts {
           let endpoint = Endpoint(address: host, port: key.port)
           if zonesOf[endpoint] == nil { order.append(endpoint) }
@@ -183,6 +183,15 @@ extension Settings.Cache {
     keepTTL = directive.keepsTTL
     disableSuccess = directive.success.disabledZones.map(\.wire)
     disableDenial = directive.denial.disabledZones.map(\.wire)
+  }
+}
+
+extension ServerBlock {
+  /// What its cached answers depend on beside the question. Upstreams of a zone are taken to serve the same zone.
+  fileprivate var content: String {
+    let shaping: Set<Directive> = [.any, .cache, .dns64, .hosts, .minimal, .rewrite, .template, .whoami]
+    return lines.filter { shaping.contains($0.directive) }.map { "\($0.directive.rawValue) \($0.text)" }
+      .joined(separator: "\n")
   }
 }
 

@@ -65,6 +65,8 @@ public enum CountedType {
 /// a block per listener and zone (the last zone is 'dropped': refused and malformed), one per upstream, one of its own.
 public struct Counters: Sendable {
   private let memory: Bytes
+  /// What the shards of earlier fabrics had counted, in the same places.
+  private let before: Bytes
   private let zones: Int
   private let upstreamStart: Int
   private let shardStart: Int
@@ -128,8 +130,9 @@ public struct Counters: Sendable {
     return 8 * (blocks + settings.upstreams.count * Exchange.words + Shard.allCases.count)
   }
 
-  init(_ memory: Bytes, _ settings: Settings) {
+  init(_ memory: Bytes, before: Bytes, _ settings: Settings) {
     self.memory = memory
+    self.before = before
     zones = settings.zones.count + 1
     upstreamStart = settings.listeners.count * zones * Query.words
     shardStart = upstreamStart + settings.upstreams.count * Exchange.words
@@ -143,14 +146,37 @@ public struct Counters: Sendable {
   public var dropped: Int { zones - 1 }
 
   public func read(listener: Int, zone: Int, _ word: Int) -> UInt64 {
-    memory.loadRelaxed((block(listener, zone) + word) * 8)
+    total(block(listener, zone) + word)
   }
+
+  private func total(_ word: Int) -> UInt64 { memory.loadRelaxed(word * 8) &+ before.loadRelaxed(word * 8) }
 
   public func read(upstream: Int, _ word: Int) -> UInt64 {
-    memory.loadRelaxed((upstreamStart + upstream * Exchange.words + word) * 8)
+    total(upstreamStart + upstream * Exchange.words + word)
   }
 
-  public func read(_ word: Shard) -> UInt64 { memory.loadRelaxed((shardStart + word.rawValue) * 8) }
+  public func read(_ word: Shard) -> UInt64 { total(shardStart + word.rawValue) }
+
+  /// Takes over what `old` has counted of the same listeners, zones and upstreams. May be repeated while it counts on.
+  func carry(_ old: Counters, _ succession: Succession) {
+    func carry(_ from: Int, to: Int, words: Int, but gauge: Int? = nil) {
+      for word in 0..<words where word != gauge { before.storeRelaxed(old.total(from + word), at: (to + word) * 8) }
+    }
+    for (listener, new) in succession.listeners.enumerated() {
+      guard let new else { continue }
+      carry(old.block(listener, old.dropped), to: block(new, dropped), words: Query.words)
+      for pair in succession.counted[listener] {
+        carry(old.block(listener, pair.old), to: block(new, pair.new), words: Query.words)
+      }
+    }
+    for (upstream, new) in succession.upstreams.enumerated() {
+      guard let new else { continue }
+      carry(
+        old.upstreamStart + upstream * Exchange.words, to: upstreamStart + new * Exchange.words, words: Exchange.words,
+        but: Exchange.isUp)
+    }
+    carry(old.shardStart, to: shardStart, words: Self.Shard.allCases.count, but: Self.Shard.pending.rawValue)
+  }
 
   @inline(__always) func add(_ word: Shard, _ amount: Int = 1) {
     memory.count((shardStart &+ word.rawValue) &* 8, by: UInt64(amount))

@@ -1,9 +1,9 @@
 import Memory
 
 /// A message from one shard to another: a client's query for the shard that owns its name, or the reply to it for the
-/// shard that holds the client's stream.
+/// shard that holds the client's stream; or a client's stream, its handle in place of its slot, with what was read of it.
 struct Letter: BitwiseCopyable {
-  enum Kind: UInt8, BitwiseCopyable { case question, answer }
+  enum Kind: UInt8, BitwiseCopyable { case question, answer, stream }
 
   var kind: Kind
   var origin: Origin

@@ -57,6 +57,9 @@ public struct Completion: Sendable {
   /// The receive buffer that came with it, or -1.
   public let buffer: Int
 
+  /// The result of an operation that `Ring.stop` ended: ECANCELED of Linux, negative.
+  public static let stopped: Int32 = -125
+
   @inline(__always) public init(token: Token, result: Int32, more: Bool, buffer: Int) {
     self.token = token
     self.result = result
@@ -124,12 +127,15 @@ public protocol Ring: ~Copyable {
   mutating func connect(_ handle: Int32, to upstream: Int, token: Token)
   mutating func read(_ handle: Int32, into buffer: Bytes, token: Token)
   mutating func write(_ handle: Int32, from buffer: Bytes, token: Token)
+  /// Ends the operation of a token early, without harm if it has ended already: `stopped` is its last completion.
+  mutating func stop(_ token: Token)
   /// Ends the operations on a handle early; each still has its completion.
   mutating func cancel(_ handle: Int32)
   /// Closes a handle that has no operation outstanding.
   mutating func close(_ handle: Int32)
 
-  /// Makes the given shard's ring complete a `mail` operation.
+  /// Makes the given shard's ring complete a `mail` operation. Numbers from the count of shards on are those of the
+  /// shards that take over.
   mutating func wake(_ shard: Int)
   /// Tells the control thread that events wait for it.
   mutating func signalEvents()

@@ -1,7 +1,7 @@
 /// What a shard is to do, compiled from a Corefile: plain values, names in wire format, folded.
 public struct Settings: Sendable {
   public var listeners: [Listener] = []
-  /// Sets of zones; the listeners of one group serve the same ones.
+  /// Sets of zones; the listeners of one group serve the same ones. One without zones is a number that is free.
   public var groups: [[Int]] = []
   public var zones: [Zone] = []
   public var chains: [Chain] = []
@@ -42,10 +42,13 @@ public struct Settings: Sendable {
     public var chain: Int
     /// `cluster.local.`, the `zone` label of metrics.
     public var label: String
-    public init(name: [UInt8], chain: Int, label: String) {
+    /// All that its cached answers depend on beside their names: equal for zones that may have each other's.
+    public var content: String
+    public init(name: [UInt8], chain: Int, label: String, content: String = "") {
       self.name = name
       self.chain = chain
       self.label = label
+      self.content = content
     }
   }
 

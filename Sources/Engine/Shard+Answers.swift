@@ -71,6 +71,7 @@ extension Shard where R: ~Copyable {
   }
 
   private mutating func insert(_ response: Response, _ key: Key, _ zone: Int, _ ttl: UInt32) {
+    guard leaving?.nothing == nil else { return }
     let answer = Answer(
       // Hits carry AA whatever the upstream said, as CoreDNS's do.
       flags: response.flags | Header.aa, answers: response.answers, authorities: response.authorities,

@@ -90,6 +90,10 @@ extension Shard where R: ~Copyable {
   /// Receives on. With no buffer left it waits for one to come back, or for the next tick: the kernel keeps datagrams
   /// meanwhile.
   private mutating func rearm(_ listener: Int, failed: Bool) {
+    guard leaving == nil else {
+      leaving!.armed &-= 1
+      return
+    }
     guard failed else { return ring.receive(on: listener) }
     counters.add(.buffersExhausted)
     receivePauses.append(listener, to: &pausedReceives)

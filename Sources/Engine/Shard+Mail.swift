@@ -6,13 +6,14 @@ extension Shard where R: ~Copyable {
   /// Reads what other shards sent: at most what is there now, so that one shard's flood cannot hold this one.
   mutating func collectMail() {
     var from = 0
-    while from < shards {
+    while from <= shards {
       var budget = Stream.Limits.count
       while from != index, budget > 0, let bytes = inboxes[from].front() {
         let (letter, message) = Letter.read(bytes)
         switch letter.kind {
         case .question: receive(question: message, letter.origin)
         case .answer: deliverHere(message, to: letter.origin)
+        case .stream: adopt(Int32(truncatingIfNeeded: letter.origin.stream), letter.origin.listener, reading: message)
         }
         inboxes[from].pop(bytes)
         budget &-= 1

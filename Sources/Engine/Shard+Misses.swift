@@ -40,7 +40,7 @@ extension Shard where R: ~Copyable {
 
   /// Finds who answers a query: only on the shard that owns the name. Returns as `answer` does.
   mutating func ask(_ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ origin: Origin) -> Int {
-    guard let zone = tables.zone(Int(key.group), of: key.name, isDS: query.type == 43) else {
+    guard let zone = tables.zone(key.group, of: key.name, isDS: query.type == RecordType.ds) else {
       return fail(buffer, length, query, key.name, Rcode.refused, .none, counters.dropped, origin)
     }
     let chain = tables.zones[zone].chain

@@ -7,24 +7,42 @@ extension Shard where R: ~Copyable {
   mutating func accepted(_ completion: Completion) {
     let listener = completion.token.index
     if !completion.more { rearmAccept(listener, failed: completion.result < 0) }
-    guard completion.result >= 0 else { return }
+    guard completion.result >= 0, let stream = add(completion.result, listener) else { return }
+    counters.add(.streams)
+    readStream(stream)
+  }
+
+  /// A place for a client's connection; nil: there is none, and it is closed.
+  private mutating func add(_ handle: Int32, _ listener: Int) -> Int? {
     if streams.count >= Stream.Limits.count { makeRoom() }
     generation &+= 1
     let stream = Stream(
-      handle: completion.result, listener: listener, peer: ring.peer(of: completion.result), generation: generation,
+      handle: handle, listener: listener, peer: ring.peer(of: handle), generation: generation,
       deadline: now &+ tables.timeouts[listener].read)
     guard let index = streams.take(stream) else {
       counters.add(.streamsRefused)
-      ring.close(completion.result)
-      return
+      ring.close(handle)
+      return nil
     }
-    counters.add(.streams)
     tickAt = min(tickAt, now &+ ShardLimits.tick)
-    readStream(index)
+    return index
+  }
+
+  /// A client's connection that another shard held, which read `input` of it without answering.
+  mutating func adopt(_ handle: Int32, _ listener: Int, reading input: Bytes) {
+    guard let stream = add(handle, listener) else { return }
+    self.input(stream).copy(input, at: 0)
+    streams[stream].filled = input.count
+    streams[stream].deadline = now &+ tables.timeouts[listener].idle
+    serve(stream)
   }
 
   /// Accepts on. Out of descriptors, it would fail again at once: it waits for the next tick.
   private mutating func rearmAccept(_ listener: Int, failed: Bool) {
+    guard leaving == nil else {
+      leaving!.armed &-= 1
+      return
+    }
     guard failed else { return ring.accept(on: listener) }
     acceptPauses.append(listener, to: &pausedAccepts)
     tickAt = min(tickAt, now &+ ShardLimits.tick)
@@ -61,7 +79,7 @@ extension Shard where R: ~Copyable {
     streams.isTaken(token.index) && streams[token.index].generation & 0xFF_FFFF == token.generation
   }
 
-  private mutating func input(_ stream: Int) -> Bytes {
+  mutating func input(_ stream: Int) -> Bytes {
     streamInput.bytes.slice(stream &* Stream.Limits.input, Stream.Limits.input)
   }
 
@@ -76,9 +94,16 @@ extension Shard where R: ~Copyable {
   /// Reads on, unless the client has more under way than it may.
   private mutating func readStream(_ stream: Int) {
     let s = streams[stream]
-    guard !s.isReading, !s.isFinished, !s.isClosing, mayServe(s) else { return }
+    guard !s.isReading, !s.isFinished, !s.isClosing, mayServe(s), leaving == nil else { return }
     streams[stream].isReading = true
     ring.read(s.handle, into: input(stream).from(s.filled), token: token(.streamRead, stream: stream))
+  }
+
+  /// Ends a read without data, unless some comes first.
+  mutating func stopReading(_ stream: Int) {
+    guard !streams[stream].isStopped else { return }
+    streams[stream].isStopped = true
+    ring.stop(token(.streamRead, stream: stream))
   }
 
   private mutating func mayServe(_ s: Stream) -> Bool {
@@ -90,6 +115,7 @@ extension Shard where R: ~Copyable {
     guard isCurrentStream(completion.token) else { return }
     streams[stream].isReading = false
     if streams[stream].isClosing { return releaseStream(stream) }
+    if streams[stream].isStopped, completion.result == Completion.stopped { return }
     guard completion.result >= 0 else { return closeStream(stream) }
     if completion.result == 0 {
       // The client may have closed only its half: what it asked is still answered (RFC 7766 §6.2.4).
@@ -134,7 +160,7 @@ extension Shard where R: ~Copyable {
   }
 
   /// Nothing is under way and nothing whole is unread.
-  private mutating func isQuiet(_ stream: Int) -> Bool {
+  mutating func isQuiet(_ stream: Int) -> Bool {
     streams[stream].outstanding == 0 && streams[stream].unwritten == 0
   }
 
@@ -250,9 +276,15 @@ extension Shard where R: ~Copyable {
   private mutating func releaseStream(_ stream: Int) {
     let s = streams[stream]
     guard !s.isReading, !s.isWriting else { return }
+    ring.close(s.handle)
+    forget(stream)
+  }
+
+  /// Gives back what is kept of a stream that has no operation outstanding.
+  mutating func forget(_ stream: Int) {
+    let s = streams[stream]
     if s.isMarked { streamMarks.remove(stream, from: &markedStreams) }
     if s.output >= 0 { streamOutputs.give(s.output) }
-    ring.close(s.handle)
     streams.give(stream)
   }
 

@@ -8,7 +8,7 @@ extension Shard where R: ~Copyable {
     if toWake & 1 << UInt64(index) != 0 { return 0 }
     let isWaiting =
       questions.count > 0 || streams.count > 0 || pool.connections.count > 0 || pausedReceives.count > 0
-      || pausedAccepts.count > 0 || unread != 0
+      || pausedAccepts.count > 0 || unread != 0 || leaving != nil
     guard isWaiting else { return nil }
     let now = self.now
     return tickAt > now ? tickAt &- now : 0

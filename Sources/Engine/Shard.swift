@@ -29,7 +29,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   let events: ByteQueue
   var tables: Tables
   var segment: Segment
-  let readers: Readers
+  var readers: Readers
+  /// From each shard, and last from the same one of the fabric before.
   let inboxes: Table<ByteQueue>
   let outboxes: Table<ByteQueue>
 
@@ -83,6 +84,10 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   var unread: UInt64 = 0
   var hasEvents = false
 
+  var leaving: Leaving?
+  /// Its last turn is over: another fabric's shard does its work.
+  public internal(set) var hasEnded = false
+
   let folded = Region(size: 512)
   let found = Region(size: 80 << 10)
   let options = Region(size: 4096)
@@ -97,10 +102,10 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     counters = fabric.counters(index)
     events = fabric.eventQueue(index)
     tables = Tables(fabric.settings)
-    segment = Segment(fabric.layout, memory: fabric.segment(index))
+    segment = fabric.cache(index)
     let all = 0..<fabric.shards
     readers = Readers(all.map { SegmentReader(fabric.layout, memory: fabric.segment($0)) })
-    inboxes = Table(all.map { fabric.mailbox(from: $0, to: index) })
+    inboxes = Table((0...fabric.shards).map { fabric.mailbox(from: $0, to: index) })
     outboxes = Table(all.map { fabric.mailbox(from: index, to: $0) })
     questions = Questions(capacity: ShardLimits.questions)
     pool = Pool(upstreams: max(1, fabric.settings.upstreams.count), questions: ShardLimits.questions)
@@ -158,7 +163,9 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     case .upstreamRead: upstreamRead(completion)
     case .upstreamWrite: upstreamWritten(completion)
     case .upstreamSend: datagramSent(completion)
-    case .mail: collectMail()
+    case .mail:
+      collectMail()
+      heedOrders()
     case .reply: counters.add(.droppedNotSent)
     case .none: break
     }
@@ -168,6 +175,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   private mutating func flush() {
     flushLinks()
     flushStreams()
+    if leaving != nil { leave() }
     counters.set(.pending, questions.count)
     if toWake != 0 { wakeShards() }
     if hasEvents {

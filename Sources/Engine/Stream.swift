@@ -22,6 +22,8 @@ struct Stream: BitwiseCopyable {
   /// Nanoseconds: when the last of them must have been answered.
   var answeredBy: UInt64 = 0
   var isReading = false
+  /// What it reads now is the last: its shard leaves.
+  var isStopped = false
   var isWriting = false
   /// The client has said its last (it may have closed only its half).
   var isFinished = false

@@ -115,7 +115,6 @@ struct Tables: ~Copyable {
   /// A negative one is the complement of a group with a chain that translates.
   let listenerGroups: Table<Int>
   let timeouts: Table<Settings.Timeouts>
-  private let groupCount: Int
   let chains: Table<Chain>
   var forwards: Table<Forward>
 
@@ -129,8 +128,7 @@ struct Tables: ~Copyable {
     for zone in settings.zones { zones.append(Zone(name: names.add([zone.name]).start, chain: zone.chain)) }
     var zoneOrder: [Int] = []
     var groups: [IndexRange] = []
-    // Each group three times: the second and the third keep answers that are for IPv6 or IPv4 clients alone.
-    for group in settings.groups + settings.groups + settings.groups {
+    for group in settings.groups {
       groups.append(IndexRange(start: zoneOrder.count, count: group.count))
       zoneOrder += group.sorted { settings.zones[$0].name.count > settings.zones[$1].name.count }
     }
@@ -143,7 +141,6 @@ struct Tables: ~Copyable {
     self.zones = Table(zones)
     self.zoneOrder = Table(zoneOrder)
     self.groups = Table(groups)
-    groupCount = settings.groups.count
     listenerGroups = Table(
       settings.listeners.map { listener in
         let zones = settings.groups[listener.group]
@@ -156,16 +153,24 @@ struct Tables: ~Copyable {
     self.names = names
   }
 
-  /// The group of a query that came to a listener where some chain translates.
+  /// Above the number of a key's group: answers for IPv6 clients alone, and for IPv4 clients alone.
+  private static let forIPv6: UInt16 = 1 << 14
+  private static let forIPv4: UInt16 = 2 << 14
+  private static let number: UInt16 = 1 << 14 - 1
+
+  /// What the keys of a query have for a group that came to a listener where some chain translates.
   @inline(never) func translatedGroup(_ group: Int, _ query: Query, _ sender: Bytes) -> Int {
     guard query.type == RecordType.aaaa, query.recordClass == RecordClass.in else { return group }
-    return group &+ groupCount &* (Peer.isIPv6(sender) ? 1 : 2)
+    return group | Int(Peer.isIPv6(sender) ? Self.forIPv6 : Self.forIPv4)
   }
+
+  /// Whether the number in a key is that of a group.
+  func hasGroup(_ group: UInt16) -> Bool { Int(group & Self.number) < groups.count }
 
   /// The zone of `group` with the longest name that is `name` or above it, or nil. A DS question belongs to the
   /// parent's side of a cut (RFC 4035 §3.1.4.1), so it goes to the shortest but the root (spec a.6).
-  func zone(_ group: Int, of name: Bytes, isDS: Bool) -> Int? {
-    let range = groups[group]
+  func zone(_ group: UInt16, of name: Bytes, isDS: Bool) -> Int? {
+    let range = groups[Int(group & Self.number)]
     var found: Int?
     var index = range.start
     while index < range.start &+ range.count {

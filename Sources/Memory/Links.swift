@@ -31,6 +31,10 @@ public struct Links: ~Copyable {
     list.count &+= 1
   }
 
+  public func removeAll(from list: inout IndexList) {
+    while list.first >= 0 { remove(list.first, from: &list) }
+  }
+
   /// `index` must be in `list`.
   public func remove(_ index: Int, from list: inout IndexList) {
     let (before, after) = (previous(index), next(index))

@@ -2,8 +2,8 @@ import CUring
 import Engine
 import Glibc
 
-/// Starts the thread of one shard, which runs it on a live ring until the process ends; returns when the ring is there,
-/// or throws what the kernel refused.
+/// Starts the thread of one shard, which runs it on a live ring until the shard has left; returns when the ring is there,
+/// or throws what the kernel refused. It serves when it is ordered to (`Stages`).
 public func startShard(
   index: Int, fabric: Fabric, listeners: consuming Listeners, directory: RingDirectory
 ) throws(RingError) {
@@ -45,6 +45,9 @@ private final class ShardStart: @unchecked Sendable {
     self.directory = directory
   }
 
+  /// Microseconds between looks at what the others have come to.
+  private static let pause: UInt32 = 100
+
   func run() {
     guard let listeners = listeners.take() else { return }
     do {
@@ -52,9 +55,17 @@ private final class ShardStart: @unchecked Sendable {
         index: index, listeners: listeners, settings: fabric.settings, directory: directory)
       signal.signal()
       // A shard that is served before the others have a ring could not wake them for what it sends them.
-      directory.waitForAll()
+      let stages = fabric.stages
+      while stages.ordered != .end, !directory.isComplete || stages.ordered == .wait { usleep(Self.pause) }
+      if stages.ordered == .end { return }
+      fabric.adopt(index)
+      stages.report(.ready, of: index)
+      while !stages.have(.ready) { usleep(Self.pause) }
       var shard = Shard(index: index, fabric: fabric, ring: ring)
-      while true { shard.turn() }
+      while !shard.hasEnded { shard.turn() }
+      stages.report(.ended, of: index)
+      // Its ring's number may be another's once it is closed, and the others still wake it.
+      while !stages.have(.ended) { usleep(Self.pause) }
     } catch {
       failure = error
       signal.signal()

@@ -1,6 +1,7 @@
 import CUring
 import Engine
 import Memory
+import Synchronization
 import Upstream
 
 /// What the live rings of all shards need of each other: ring descriptors, and the control thread's eventfd.
@@ -8,6 +9,7 @@ public final class RingDirectory: Sendable {
   private let memory: Region
   private let shards: Int
   let events: EventSignal
+  private let next = Mutex<RingDirectory?>(nil)
 
   public init(shards: Int, events: EventSignal) {
     self.shards = shards
@@ -17,14 +19,25 @@ public final class RingDirectory: Sendable {
 
   func publish(_ descriptor: Int32, shard: Int) { memory.bytes.storeRelease(UInt64(descriptor) + 1, at: shard * 8) }
 
-  /// Sleeps until every shard has published its ring. Ends with the process if one cannot have any.
-  func waitForAll() {
-    for shard in 0..<shards {
-      while memory.bytes.loadAcquire(shard * 8) == 0 { usleep(100) }
-    }
+  /// Every shard has published its ring.
+  var isComplete: Bool { (0..<shards).allSatisfy { memory.bytes.loadAcquire($0 * 8) != 0 } }
+
+  /// Numbers from the count of shards on are those of the successor's.
+  func ring(of shard: Int) -> Int32 {
+    if shard >= shards { return successor?.ring(of: shard - shards) ?? -1 }
+    return Int32(truncatingIfNeeded: memory.bytes.loadAcquire(shard * 8)) - 1
   }
 
-  func ring(of shard: Int) -> Int32 { Int32(truncatingIfNeeded: memory.bytes.loadAcquire(shard * 8)) - 1 }
+  /// The rings that take over from these.
+  public var successor: RingDirectory? {
+    get { next.withLock { $0 } }
+    set { next.withLock { $0 = newValue } }
+  }
+
+  /// Wakes all shards, from a thread without a ring: for new orders (`Stages`).
+  public func wakeAll() {
+    for shard in 0..<shards { _ = curing_wake_from_outside(ring(of: shard), Token(.mail, index: 0).raw) }
+  }
 }
 
 /// The live ring: io_uring with multishot receive into a ring of provided buffers.
@@ -224,6 +237,8 @@ public final class RingDirectory: Sendable {
   public mutating func write(_ handle: Int32, from buffer: Bytes, token: Token) {
     unsafe curing_write(c, handle, buffer.address, buffer.count, token.raw)
   }
+
+  public mutating func stop(_ token: Token) { unsafe curing_stop(c, token.raw) }
 
   public mutating func cancel(_ handle: Int32) { unsafe curing_cancel(c, handle) }
 

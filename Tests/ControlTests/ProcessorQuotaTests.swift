@@ -4,8 +4,12 @@ import Testing
 
 /// Each test builds the part of /proc and /sys that a kind of container sees.
 @Suite struct ProcessorQuotaTests {
+  private let scratch: ScratchFolder
+
+  init() throws { scratch = try ScratchFolder() }
+
   private func tree(_ files: [String: String]) throws -> String {
-    let root = FileManager.default.temporaryDirectory.appendingPathComponent("quota-\(UUID())")
+    let root = scratch.url.appendingPathComponent("\(UUID())")
     for (path, text) in files {
       let file = root.appendingPathComponent(path)
       try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)

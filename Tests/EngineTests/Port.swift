@@ -182,6 +182,21 @@ final class Port {
     submit { $0.sockets[handle]?.cancel() }
   }
 
+  func stop(_ token: Token) {
+    switch token.operation {
+    case .receive:
+      guard listeners[token.index].isReceiving else { return }
+      listeners[token.index].isReceiving = false
+      push(Ready(completion: Completion(token: token, result: Completion.stopped, more: false, buffer: -1)))
+    case .accept:
+      guard listeners[token.index].isAccepting else { return }
+      listeners[token.index].isAccepting = false
+      push(Ready(completion: Completion(token: token, result: Completion.stopped, more: false, buffer: -1)))
+    default:
+      for socket in sockets.values where socket.reading?.token == token { socket.stopReading() }
+    }
+  }
+
   func close(_ handle: Int32) {
     guard let socket = sockets.removeValue(forKey: handle) else {
       return world.report("close of handle \(handle), which is not open")

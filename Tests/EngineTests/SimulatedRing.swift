@@ -27,6 +27,7 @@ struct SimulatedRing: Ring, ~Copyable {
   mutating func connect(_ handle: Int32, to upstream: Int, token: Token) { port.connect(handle, upstream, token) }
   mutating func read(_ handle: Int32, into buffer: Bytes, token: Token) { port.read(handle, buffer, token) }
   mutating func write(_ handle: Int32, from buffer: Bytes, token: Token) { port.write(handle, buffer, token) }
+  mutating func stop(_ token: Token) { port.submit { $0.stop(token) } }
   mutating func cancel(_ handle: Int32) { port.cancel(handle) }
   mutating func close(_ handle: Int32) { port.close(handle) }
 

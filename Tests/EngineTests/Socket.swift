@@ -93,14 +93,17 @@ final class Socket {
       state = .failed
       port.complete(token, -125, ofHandle: handle)
     }
-    if let operation = reading {
-      reading = nil
-      port.complete(operation.token, -125, ofHandle: handle, releasing: operation.buffer)
-    }
+    stopReading()
     if let operation = writing {
       writing = nil
       port.complete(operation.token, -125, ofHandle: handle, releasing: operation.buffer)
     }
+  }
+
+  func stopReading() {
+    guard let operation = reading else { return }
+    reading = nil
+    port.complete(operation.token, Completion.stopped, ofHandle: handle, releasing: operation.buffer)
   }
 
   func close() {

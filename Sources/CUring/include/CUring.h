@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -266,6 +267,27 @@ static inline void curing_cancel(struct curing *c, int socket) {
   io_uring_sqe_set_data64(s, 0);
 }
 
+static inline void curing_stop(struct curing *c, uint64_t token) {
+  struct io_uring_sqe *s = curing_sqe(c);
+  io_uring_prep_cancel64(s, token, 0);
+  s->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data64(s, 0);
+}
+
+/* Completes `token` on a ring, from a thread without one. 0 or -errno. */
+static inline int curing_wake_from_outside(int ring, uint64_t token) {
+  struct io_uring own;
+  struct io_uring_cqe *done;
+  int e = io_uring_queue_init(2, &own, 0);
+  if (e < 0) return e;
+  struct io_uring_sqe *s = io_uring_get_sqe(&own);
+  io_uring_prep_msg_ring(s, ring, 0, token, 0);
+  e = io_uring_submit_and_wait(&own, 1);
+  if (e >= 0 && !(e = io_uring_peek_cqe(&own, &done))) e = done->res;
+  io_uring_queue_exit(&own);
+  return e;
+}
+
 /* Completes `token` on another ring. */
 static inline void curing_wake(struct curing *c, int ring, uint64_t token) {
   struct io_uring_sqe *s = curing_sqe(c);
@@ -317,6 +339,12 @@ static inline int curing_listen(const void *address, unsigned length, int type, 
     return e;
   }
   return s;
+}
+
+/* Another descriptor of the same socket, or -errno. */
+static inline int curing_share(int socket) {
+  int s = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+  return s < 0 ? -errno : s;
 }
 
 /* A socket towards an upstream: TCP unconnected, UDP connected from a port of the kernel's choosing. */

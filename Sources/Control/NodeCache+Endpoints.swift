@@ -1,0 +1,58 @@
+import Corefile
+import Synchronization
+
+extension NodeCache {
+  /// The endpoint of `-metrics-listen-address`. Without it service goes on.
+  func openSetupEndpoint() {
+    do {
+      try endpoints.open(flags.metricsListenAddress, ["/metrics": { [self] in scrape() }])
+    } catch {
+      log.logger().error("Failed to start metrics handler: \(error)")
+    }
+  }
+
+  /// Those that the blocks ask for, and no others from now on.
+  func openEndpoints(_ configuration: Configuration) throws(Fatal) {
+    var wanted: [String: Endpoints.Routes] = [:]
+    for block in configuration.blocks {
+      if let prometheus = block.prometheus {
+        wanted[prometheus.address.description, default: [:]]["/metrics"] = { [self] in scrape() }
+      }
+      if let ready = block.ready {
+        wanted[ready.address.description, default: [:]]["/ready"] = { [self] in
+          isReady.load(ordering: .relaxed)
+            ? HTTPResponse(body: Array("OK".utf8)) : HTTPResponse(status: 503, body: Array("ringlet".utf8))
+        }
+      }
+      if let health = block.health {
+        wanted[health.address.description, default: [:]]["/health"] = { HTTPResponse(body: Array("OK".utf8)) }
+      }
+    }
+    do {
+      try endpoints.follow(wanted)
+    } catch {
+      throw Fatal(message: "\(error)", status: 1)
+    }
+  }
+
+  private func scrape() -> HTTPResponse {
+    var out = Exposition()
+    if let generation = work.withLock({ $0 }) {
+      generation.carryCounts()
+      EngineMetrics(generation.fabric).add(to: &out)
+      generation.files.add(to: &out)
+    }
+    setupErrors.add(to: &out)
+    BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift").add(to: &out)
+    // What alerts look for, at zero: a fault ends the process, and health checks do not happen yet.
+    out.counter("coredns_panics_total", 0, help: "A metrics that counts the number of panics.")
+    out.counter(
+      "coredns_reload_failed_total", Double(failedReloads.load(ordering: .relaxed)),
+      help: "Counter of the number of failed reload attempts.")
+    out.counter(
+      "coredns_forward_healthcheck_broken_total", 0,
+      help: "Counter of the number of complete failures of the healthchecks.")
+    ProcessMetrics.add(to: &out)
+    return HTTPResponse(contentType: Exposition.contentType, body: out.text())
+  }
+}
