@@ -104,7 +104,8 @@ public struct Counters: Sendable {
     public static let connectionMisses = connectionHits + 2
     /// 1: not known to be down.
     public static let isUp = connectionMisses + 2
-    public static let words = isUp + 1
+    public static let failedProbes = isUp + 1
+    public static let words = failedProbes + 1
   }
 
   /// The shard's own words.
@@ -127,7 +128,11 @@ public struct Counters: Sendable {
     /// Questions that got SERVFAIL for want of room.
     case refusedQuestions, refusedMail
     case joined, timeouts, concurrencyRejects
+    /// Questions asked elsewhere early; and that found all upstreams down.
+    case hedged, allDown
     case buffersExhausted
+    /// Datagrams from upstreams that answer nothing that was asked of them.
+    case mismatches
     case insertsRefused
     /// Questions that wait for an upstream now.
     case pending
@@ -231,6 +236,10 @@ public struct Counters: Sendable {
   func asked(upstream: Int, stream: Bool, reused: Bool) {
     let base = upstreamStart &+ upstream &* Exchange.words
     memory.count((base &+ (reused ? Exchange.connectionHits : Exchange.connectionMisses) &+ (stream ? 1 : 0)) &* 8)
+  }
+
+  func failedProbe(upstream: Int) {
+    memory.count((upstreamStart &+ upstream &* Exchange.words &+ Exchange.failedProbes) &* 8)
   }
 
   func setUp(upstream: Int, _ isUp: Bool) {

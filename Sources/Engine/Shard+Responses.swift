@@ -10,12 +10,19 @@ extension Shard where R: ~Copyable {
     links[connection].operations &-= 1
     if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
     let isDatagram = pool.connections[connection].transport == .udp
+    if isDatagram, completion.result == Completion.unreachable {
+      unreachable(connection)
+      return read(connection)
+    }
     guard completion.result > 0 || isDatagram && completion.result == 0 else {
       // An upstream may close at any time; one that did so before it ever answered is failing.
-      return lose(connection, failed: !pool.connections[connection].hasAnswered || isDatagram)
+      let hasAnswered = pool.connections[connection].hasAnswered && !isDatagram
+      return lose(connection, failed: !hasAnswered, inPeace: hasAnswered && completion.result == 0)
+    }
+    if pool.progress(on: connection, now: now) {
+      counters.setUp(upstream: pool.connections[connection].upstream, true)
     }
     if isDatagram {
-      pool.progress(on: connection, now: now)
       let input = upstreamInput.bytes.slice(connection &* UpstreamLink.inputSize, Int(completion.result))
       _ = respond(input, on: connection)
       if pool.connections[connection].state == .draining, pool.connections[connection].asked.count == 0 {
@@ -24,8 +31,6 @@ extension Shard where R: ~Copyable {
       return read(connection)
     }
     links[connection].filled &+= Int(completion.result)
-    pool.progress(on: connection, now: now)
-    counters.setUp(upstream: pool.connections[connection].upstream, true)
     guard takeFrames(connection) else { return lose(connection, failed: false) }
     read(connection)
   }
@@ -54,19 +59,31 @@ extension Shard where R: ~Copyable {
     guard message.count >= Header.length, message.flags & Header.qr != 0,
       message.flags & Header.opcodeMask == 0
     else { return !isStream }
-    guard let question = pool.match(message.id, on: connection, questions: questions) else { return true }
-    let q = questions[question]
-    let upstream = pool.connections[connection].upstream
-    if message.questionCount == 0, isStream, message.count == Header.length,
-      [Rcode.formErr, Rcode.servFail, Rcode.notImp, Rcode.refused].contains(message.flags & Header.rcodeMask)
-    {
-      // A bare error: all that some servers say. It says nothing of the name, so NOERROR and NXDOMAIN need a question.
-      settle(question, failing: message.flags & Header.rcodeMask, cause: .none)
+    if !isStream, pool.connections[connection].isMistrusted { return true }
+    guard let question = pool.match(message.id, on: connection, questions: questions) else {
+      if !isStream, !pool.wasAsked(message.id, on: connection) { mismatched(connection) }
+      pool.receivedOwed(message.id, on: connection)
       return true
     }
-    guard isAnswer(message, to: question) else {
-      counters.add(listener: waiters[q.firstWaiter].origin.listener, zone: q.zone, Counters.Query.drops)
+    let rcode = message.flags & Header.rcodeMask
+    // A bare error: all that some servers say. It says nothing of the name, so NOERROR and NXDOMAIN need a question.
+    let isBare =
+      message.questionCount == 0 && isStream && message.count == Header.length
+      && [Rcode.formErr, Rcode.servFail, Rcode.notImp, Rcode.refused].contains(rcode)
+    let q = questions[question]
+    guard isBare || isAnswer(message, to: question) else {
+      if q.firstWaiter >= 0 {
+        counters.add(listener: waiters[q.firstWaiter].origin.listener, zone: q.zone, Counters.Query.drops)
+      }
+      if !isStream { mismatched(connection) }
       return !isStream
+    }
+    let upstream = pool.connections[connection].upstream
+    if rcode == Rcode.formErr, message.additionalCount == 0, !q.hasErrand, q.connection == connection, hasOPT(q) {
+      pool.forgoEDNS(upstream, now: now)
+      pool.answered(question, by: message.id, on: connection, questions: &questions, now: now)
+      retry(question)
+      return true
     }
     if message.flags & Header.tc != 0, !isStream, retriesTruncated(q) {
       // A second copy of it says nothing new.
@@ -76,17 +93,43 @@ extension Shard where R: ~Copyable {
       dispatch(question)
       return true
     }
+    if isStream { pool.answered(question, by: message.id, on: connection, questions: &questions, now: now) }
+    let duration = now &- q.askedAt
+    if (tables.forwards[q.forward].failover | tables.forwards[q.forward].next) & 1 << UInt32(rcode) != 0,
+      passOn(question, rcode: rcode)
+    {
+      counters.exchanged(upstream: upstream, rcode: rcode, duration: duration)
+      return true
+    }
+    if isBare {
+      counters.exchanged(upstream: upstream, rcode: rcode, duration: duration)
+      settle(question, failing: rcode, cause: .none)
+      return true
+    }
     if q.hasErrand {
-      counters.exchanged(upstream: upstream, rcode: message.flags & Header.rcodeMask, duration: now &- q.askedAt)
+      counters.exchanged(upstream: upstream, rcode: rcode, duration: duration)
       return resume(question, with: message) || malformed(question, isStream)
     }
     writeQuestion(question)
-    guard let response = images.write(message, question: folded.bytes.slice(0, Int(q.nameLength) &+ 4)) else {
+    let asked = folded.bytes.slice(0, Int(q.nameLength) &+ 4)
+    guard let response = images.write(message, question: asked, chainOnly: true) else {
       return malformed(question, isStream)
     }
-    counters.exchanged(upstream: upstream, rcode: response.rcode, duration: now &- q.askedAt)
+    if !isStream { pool.answered(question, by: message.id, on: connection, questions: &questions, now: now) }
+    counters.exchanged(upstream: upstream, rcode: response.rcode, duration: duration)
     settle(question, with: response)
     return true
+  }
+
+  /// A datagram that answers nothing. Where somebody guesses, the socket's questions go where he cannot follow.
+  private mutating func mismatched(_ connection: Int) {
+    counters.add(.mismatches)
+    guard pool.mismatch(on: connection) else { return }
+    while let question = pool.oldest(on: connection) {
+      pool.withdraw(question, questions: &questions)
+      questions[question].carrier = .tcp
+      retry(question)
+    }
   }
 
   /// An answer whose records cannot be read. True, as from `respond`.
@@ -94,8 +137,7 @@ extension Shard where R: ~Copyable {
     // Over UDP a forger may have guessed this far: the answer may still come. Over TCP this is the upstream's answer,
     // whole and in its frame: it is asked for again, and the connection's other questions are left alone.
     guard isStream else { return true }
-    pool.withdraw(question, questions: &questions)
-    if questions[question].sends >= Pool.Limits.sends {
+    if questions[question].sends >= tables.forwards[questions[question].forward].sends {
       settle(question, failing: Rcode.servFail, cause: .malformedAnswer)
     } else {
       dispatch(question)

@@ -265,12 +265,17 @@ extension Shard where R: ~Copyable {
       streams[stream].smallStart = 0
       streams[stream].smallEnd = 0
     } else {
-      streams[stream].outputStart &+= count
-      guard streams[stream].outputStart == streams[stream].outputEnd else { return }
-      streamOutputs.give(streams[stream].output)
-      streams[stream].output = -1
+      let written = streams[stream].outputStart &+ count
+      let left = streams[stream].outputEnd &- written
       streams[stream].outputStart = 0
-      streams[stream].outputEnd = 0
+      streams[stream].outputEnd = left
+      if left > 0 {
+        // At the front there is room behind it for what may be added.
+        output(stream).copy(output(stream).slice(written, left), at: 0)
+      } else {
+        streamOutputs.give(streams[stream].output)
+        streams[stream].output = -1
+      }
     }
   }
 

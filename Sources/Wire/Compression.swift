@@ -189,6 +189,17 @@ struct NameWriter: ~Copyable {
     return true
   }
 
+  /// Whether two names of `message` are one; nil if one is malformed, or the message asks for too much work.
+  mutating func isSame(_ message: Bytes, _ first: Int, _ second: Int) -> Bool? {
+    let isSame = Name.isSame(message, first, second, work: &work)
+    return work <= Self.maxWork ? isSame : nil
+  }
+
+  /// Whether a whole name can be read at `start` of `message`, within the bound on work.
+  mutating func isName(_ message: Bytes, _ start: Int) -> Bool {
+    Name.expand(message, at: start, into: other.bytes, work: &work) != nil && work <= Self.maxWork
+  }
+
   /// Whether the name at `ancestor` of `out` is that at `at`, or above it. Beyond the bound on work it is not.
   mutating func isAncestor(_ ancestor: Int, ofNameAt at: Int, in out: Bytes) -> Bool {
     guard work <= Self.maxWork, let above = Name.expand(out, at: ancestor, into: other.bytes, work: &work),

@@ -59,14 +59,17 @@ public enum Rcode {
 /// Type codes (IANA DNS parameters) that the engine treats specially.
 public enum RecordType {
   public static let a: UInt16 = 1
+  public static let ns: UInt16 = 2
   public static let cname: UInt16 = 5
   public static let soa: UInt16 = 6
   public static let ptr: UInt16 = 12
   public static let hinfo: UInt16 = 13
   public static let aaaa: UInt16 = 28
   public static let srv: UInt16 = 33
+  public static let dname: UInt16 = 39
   public static let opt: UInt16 = 41
   public static let ds: UInt16 = 43
+  public static let rrsig: UInt16 = 46
   public static let ixfr: UInt16 = 251
   public static let axfr: UInt16 = 252
   public static let any: UInt16 = 255

@@ -27,10 +27,13 @@ package final class SimulatedUpstream {
   package var delays: [Int: UInt64] = [:]
   /// Numbers of names that never get an answer.
   package var unanswered: Set<Int> = []
+  /// Numbers of names that it answers with REFUSED.
+  package var refused: Set<Int> = []
   /// Closes a connection by FIN after this many questions.
   package var questionsPerConnection = Int.max
 
   package private(set) var connects: [UInt64] = []
+  package private(set) var probes: [UInt64] = []
   package private(set) var questions = 0
   package private(set) var asked: [Asked: Int] = [:]
   private(set) var streams: [UpstreamStream] = []
@@ -61,6 +64,11 @@ package final class SimulatedUpstream {
     }
   }
 
+  /// Any answer to a probe is good.
+  static func refusal(_ bytes: [UInt8]) -> [UInt8] { bytes.prefix(2) + [0x81, 0x05] + bytes.dropFirst(4) }
+
+  func probed() { probes.append(world.time) }
+
   func remove(_ stream: UpstreamStream) { streams.removeAll { $0 === stream } }
 
   /// Drops a random connection.
@@ -72,6 +80,9 @@ package final class SimulatedUpstream {
   }
 
   // Questions.
+
+  /// A health check: the root's name servers.
+  static func isProbe(_ bytes: [UInt8]) -> Bool { bytes.count >= 17 && bytes[12...16] == [0, 0, 2, 0, 1] }
 
   /// The question a message asks, noted; nil, and reported, if it is none that the shard should send.
   func question(_ bytes: [UInt8]) -> (Message, Asked)? {
@@ -102,6 +113,9 @@ package final class SimulatedUpstream {
   }
 
   func answer(_ message: Message, _ asked: Asked, limit: Int, to socket: Socket) -> [UInt8] {
+    if refused.contains(asked.number) {
+      return MessageWriter(id: message.id, flags: 0x8185, name: Array(message.question.dropLast(4)), type: asked.type).bytes
+    }
     let version = world.version(of: asked)
     var content = Content(asked, version: version)
     world.ledger.told(asked, version, content, socket.port.generation)
@@ -138,8 +152,10 @@ package final class SimulatedUpstream {
   // Datagrams.
 
   func received(datagram bytes: [UInt8], from socket: Socket) {
+    if Self.isProbe(bytes) { probes.append(world.time) }
     guard mode != .silent, !world.chance.happens(world.faults.loss) else { return }
     if mode == .refusing { return socket.unreachable() }
+    if Self.isProbe(bytes) { return socket.deliver(datagram: Self.refusal(bytes), after: world.latency()) }
     guard let (message, asked) = question(bytes), let delay = delay(of: asked) else { return }
     world.after(delay) { self.respond(message, asked, to: socket) }
   }

@@ -32,6 +32,11 @@ final class UpstreamStream: StreamEnd {
       guard input.count >= 2 + length else { return }
       let message = Array(input[2..<2 + length])
       input.removeFirst(2 + length)
+      if SimulatedUpstream.isProbe(message) {
+        upstream.probed()
+        send(SimulatedUpstream.refusal(message))
+        continue
+      }
       guard let question = upstream.question(message) else { return }
       take(question)
     }

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -108,6 +109,14 @@ static inline int csocket_listen(const void *address, unsigned length, int type,
   return s;
 }
 
+/* Datagrams that the kernel dropped for want of room in a socket's buffer (SO_MEMINFO). */
+static inline uint32_t csocket_drops(int socket) {
+  uint32_t memory[SK_MEMINFO_VARS] = {0};
+  socklen_t length = sizeof memory;
+  getsockopt(socket, SOL_SOCKET, SO_MEMINFO, memory, &length);
+  return memory[SK_MEMINFO_DROPS];
+}
+
 /* Another descriptor of the same socket, or -errno. */
 static inline int csocket_share(int socket) {
   int s = fcntl(socket, F_DUPFD_CLOEXEC, 0);
@@ -132,7 +141,10 @@ static inline int csocket_outgoing(const void *address, unsigned length, int is_
   int s = socket(family, (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
   if (s < 0) return -errno;
   if (is_stream) {
+    /* A peer that acknowledges nothing for so many milliseconds is gone (tcp(7)). */
+    unsigned patience = 3000;
     setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(s, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience);
   } else if (connect(s, (const struct sockaddr *)address, length)) {
     int e = -errno;
     close(s);
