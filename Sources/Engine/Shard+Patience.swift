@@ -76,10 +76,7 @@ extension Shard where R: ~Copyable {
   /// waits on; with no upstream left, it fails.
   private mutating func askAgain(_ question: Int) {
     let forward = questions[question].forward
-    if pool.downCount > 0, areAllDown(forward) {
-      counters.add(.timeouts)
-      return settle(question, failing: Rcode.servFail, cause: .upstreamTimeout)
-    }
+    if pool.downCount > 0, areAllDown(forward) { return giveUp(question, .upstreamTimeout) }
     guard questions[question].sends < tables.forwards[forward].sends else { return }
     _ = ask(question, besides: questions[question].connection)
   }
