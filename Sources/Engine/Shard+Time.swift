@@ -45,7 +45,7 @@ extension Shard where R: ~Copyable {
       }
       counters.add(.timeouts)
       pool.expire(due.index, questions: &questions)
-      let cause = due.deadline == 0 ? Event.Cause(rawValue: questions[due.index].reason) : nil
+      let cause = questions[due.index].isGivenUp ? Event.Cause(rawValue: questions[due.index].reason) : nil
       settle(due.index, failing: Rcode.servFail, cause: cause ?? .upstreamTimeout)
     }
     var connection = 0

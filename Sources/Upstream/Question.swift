@@ -53,8 +53,9 @@ public struct Question: BitwiseCopyable, Sendable {
   public var hasErrand = false
   /// Tells this use of the slot from earlier ones.
   public let serial: UInt32
-  /// Nanoseconds: when the waiters get SERVFAIL; 0: it was given up, for the engine's `reason`.
+  /// Nanoseconds: when the waiters get SERVFAIL; 0 once it was given up, for the engine's `reason`.
   public internal(set) var deadline: UInt64
+  public internal(set) var isGivenUp = false
   public internal(set) var reason: UInt8 = 0
   /// Nanoseconds: when it was last sent.
   public internal(set) var askedAt: UInt64 = 0
@@ -175,7 +176,7 @@ public struct Questions: ~Copyable {
       while slots[at].nextInBucket != index { at = slots[at].nextInBucket }
       slots[at].nextInBucket = next
     }
-    if slots[index].deadline == 0 {
+    if slots[index].isGivenUp {
       byDeadline.remove(index, from: &givenUp)
     } else {
       byDeadline.remove(index, from: &deadlines)
@@ -185,7 +186,8 @@ public struct Questions: ~Copyable {
 
   /// It is due now, for `reason`, whatever its deadline.
   public mutating func giveUp(_ index: Int, for reason: UInt8) {
-    guard slots[index].deadline > 0 else { return }
+    guard !slots[index].isGivenUp else { return }
+    slots[index].isGivenUp = true
     slots[index].deadline = 0
     slots[index].reason = reason
     byDeadline.remove(index, from: &deadlines)
