@@ -53,6 +53,7 @@ public struct Exposition {
   private mutating func add(_ name: String, _ kind: Kind, _ help: String, _ labels: Labels, _ value: Value) {
     let sorted = labels.sorted { $0.key < $1.key }
     var written = ""
+    written.reserveCapacity(127)
     for (label, value) in sorted {
       if !written.isEmpty { written += "," }
       written += label
