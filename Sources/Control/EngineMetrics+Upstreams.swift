@@ -22,11 +22,25 @@ extension EngineMetrics {
             labels: ["proxy_name": "forward", "to": upstream.label, "proto": Self.transports[transport]])
         }
       }
-      let isUp = counters.contains { $0.read(upstream: index, Counters.Exchange.isUp) == 1 }
+      let failedProbes = total(index, Counters.Exchange.failedProbes)
+      if failedProbes > 0 {
+        out.counter(
+          "coredns_proxy_healthcheck_failures_total", Double(failedProbes),
+          help: "Counter of the number of failed healthchecks.",
+          labels: ["proxy_name": "forward", "to": upstream.label])
+      }
+    }
+    for (label, indices) in Dictionary(grouping: settings.upstreams.indices, by: { settings.upstreams[$0].label }) {
+      let isUp = counters.contains { shard in
+        indices.contains { shard.read(upstream: $0, Counters.Exchange.isUp) == 1 }
+      }
       out.gauge(
         "ringlet_upstream_up", isUp ? 1 : 0, help: "1 unless every shard holds the upstream for down.",
-        labels: ["to": upstream.label])
+        labels: ["to": label])
     }
+    out.counter(
+      "coredns_forward_healthcheck_broken_total", Double(total(.allDown)),
+      help: "Counter of the number of complete failures of the healthchecks.")
     out.counter(
       "coredns_forward_max_concurrent_rejects_total", Double(total(.concurrencyRejects)),
       help: "Counter of the number of queries rejected because the concurrent queries were at maximum.")
@@ -69,6 +83,7 @@ extension EngineMetrics {
         ("ringlet_malformed_total", "Messages answered with FORMERR, NOTIMP or BADVERS.", .malformed),
         ("ringlet_streams_total", "TCP connections accepted.", .streams),
         ("ringlet_joined_misses_total", "Queries that waited for a question another had asked.", .joined),
+        ("ringlet_hedged_questions_total", "Questions that were slow and so were asked elsewhere too.", .hedged),
         ("ringlet_timeouts_total", "Questions that got SERVFAIL for want of an answer.", .timeouts),
         (
           "ringlet_mismatched_datagrams_total", "Datagrams under an upstream's address that answer nothing asked of it.",
@@ -98,7 +113,7 @@ extension EngineMetrics {
     }
     for (reason, word) in [
       ("send_slots", Counters.Shard.droppedNoSlot), ("not_sent", .droppedNotSent), ("client_gone", .droppedClientGone),
-      ("ring_refused", .droppedWithRing),
+      ("ring_refused", .droppedRingRefused),
       ("questions", .refusedQuestions), ("mailbox", .refusedMail), ("streams", .streamsRefused),
     ] {
       out.counter(

@@ -108,6 +108,7 @@ public final class EventLog: Sendable {
       switch event.cause {
       case .upstreamTimeout: "no answer from any upstream in time: i/o timeout"
       case .upstreamUnusable: "every connection to the upstreams failed"
+      case .upstreamsDown: "all upstreams are down"
       case .tooManyQuestions: "too many questions are pending"
       case .tooManyConcurrent: "concurrent queries exceeded maximum"
       case .noForward: "no next plugin found"

@@ -22,15 +22,5 @@ extension Configuration {
 
 extension ForwardDirective {
   /// Options that differ from their defaults and are not acted upon.
-  fileprivate var ineffective: [String] {
-    var options: [String] = []
-    if maxFails != 2 { options.append("max_fails") }
-    if maxConnectAttempts != 0 { options.append("max_connect_attempts") }
-    if healthCheck != HealthCheck() { options.append("health_check") }
-    if !next.isEmpty { options.append("next") }
-    if !failover.isEmpty { options.append("failover") }
-    if failsFastWhenAllDown { options.append("failfast_all_unhealthy_upstreams") }
-    if tls != TLSFiles() || tlsServerName != nil { options.append("tls") }
-    return options
-  }
+  fileprivate var ineffective: [String] { tls != TLSFiles() || tlsServerName != nil ? ["tls"] : [] }
 }

@@ -44,14 +44,11 @@ extension NodeCache {
     }
     setupErrors.add(to: &out)
     BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift").add(to: &out)
-    // What alerts look for, at zero: a fault ends the process, and health checks do not happen yet.
+    // What alerts look for, at zero: a fault ends the process.
     out.counter("coredns_panics_total", 0, help: "A metrics that counts the number of panics.")
     out.counter(
       "coredns_reload_failed_total", Double(failedReloads.load(ordering: .relaxed)),
       help: "Counter of the number of failed reload attempts.")
-    out.counter(
-      "coredns_forward_healthcheck_broken_total", 0,
-      help: "Counter of the number of complete failures of the healthchecks.")
     ProcessMetrics.add(to: &out)
     return HTTPResponse(contentType: Exposition.contentType, body: out.text())
   }

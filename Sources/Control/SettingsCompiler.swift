@@ -132,6 +132,14 @@ extension Settings {
     compiled.transport = forward.forcesTCP ? .tcp : forward.prefersUDP ? .udp : .mirrored
     compiled.maxConcurrent = forward.maxConcurrent
     compiled.expire = UInt64(max(0, forward.expire.nanoseconds))
+    compiled.maxFails = forward.maxFails
+    compiled.healthCheck.interval = UInt64(max(0, forward.healthCheck.interval.nanoseconds))
+    compiled.healthCheck.recursionDesired = forward.healthCheck.recursionDesired
+    compiled.healthCheck.domain = forward.healthCheck.domain.wire
+    compiled.maxConnectAttempts = forward.maxConnectAttempts
+    compiled.failover = forward.failover.reduce(0) { $0 | 1 << UInt32($1.value) }
+    compiled.next = forward.next.reduce(0) { $0 | 1 << UInt32($1.value) }
+    compiled.failsFast = forward.failsFastWhenAllDown
     compiled.policy =
       switch forward.policy {
       case .random: .random

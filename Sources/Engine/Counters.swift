@@ -104,26 +104,32 @@ public struct Counters: Sendable {
     public static let connectionMisses = connectionHits + 2
     /// 1: not known to be down.
     public static let isUp = connectionMisses + 2
-    public static let words = isUp + 1
+    public static let failedProbes = isUp + 1
+    public static let words = failedProbes + 1
   }
 
   /// The shard's own words.
   public enum Shard: Int, CaseIterable, Sendable {
-    /// Received: datagrams, and messages of streams. Each is one reply, ignored, or dropped.
+    /// Messages received, by datagram and by stream. Each has exactly one outcome: it is in `replies`, in `ignored`, or
+    /// in `droppedNoSlot`, `droppedClientGone` or `droppedRingRefused`.
     case datagrams, frames
-    case replies, streams, streamsRefused
+    /// Replies handed to the kernel, or to a stream's output.
+    case replies
+    case streams, streamsRefused
     /// Messages that are no query: too short, a response, larger than a buffer.
     case ignored
     /// Messages answered with FORMERR, NOTIMP or BADVERS: like CoreDNS's, the series per zone do not count them.
     case malformed
-    /// Queries that got no answer, by reason.
-    case droppedNoSlot, droppedClientGone, droppedWithRing
-    /// Replies that the kernel did not take.
+    /// Queries without a reply: no room for one, the stream gone or not read from, the ring forbidden.
+    case droppedNoSlot, droppedClientGone, droppedRingRefused
+    /// Of `replies`, those that the kernel refused to send.
     case droppedNotSent
     case eventsLost
     /// Questions that got SERVFAIL for want of room.
     case refusedQuestions, refusedMail
     case joined, timeouts, concurrencyRejects
+    /// Questions asked elsewhere early; and that found all upstreams down.
+    case hedged, allDown
     case buffersExhausted
     /// Datagrams from upstreams that answer nothing that was asked of them.
     case mismatches
@@ -230,6 +236,10 @@ public struct Counters: Sendable {
   func asked(upstream: Int, stream: Bool, reused: Bool) {
     let base = upstreamStart &+ upstream &* Exchange.words
     memory.count((base &+ (reused ? Exchange.connectionHits : Exchange.connectionMisses) &+ (stream ? 1 : 0)) &* 8)
+  }
+
+  func failedProbe(upstream: Int) {
+    memory.count((upstreamStart &+ upstream &* Exchange.words &+ Exchange.failedProbes) &* 8)
   }
 
   func setUp(upstream: Int, _ isUp: Bool) {

@@ -10,7 +10,8 @@ public struct Event: BitwiseCopyable, Sendable {
   }
 
   public enum Cause: UInt8, Sendable, BitwiseCopyable {
-    case none, upstreamTimeout, upstreamUnusable, tooManyQuestions, tooManyConcurrent, noForward, malformedAnswer
+    case none, upstreamTimeout, upstreamUnusable, upstreamsDown, tooManyQuestions, tooManyConcurrent, noForward
+    case malformedAnswer
     /// A directive's own decision: no error.
     case resolver
     /// A template's record was none once it was filled in.

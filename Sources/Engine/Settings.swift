@@ -99,7 +99,26 @@ public struct Settings: Sendable {
     public var maxConcurrent = 0
     /// Nanoseconds an idle connection is kept.
     public var expire: UInt64 = 10_000_000_000
+    /// An upstream is down after more failures in a row; 0: none ever is.
+    public var maxFails: UInt32 = 2
+    public var healthCheck = HealthCheck()
+    /// Connects that may fail under one question; 0: two for each upstream.
+    public var maxConnectAttempts: UInt32 = 0
+    /// Bit per response code: the next upstream is asked, or the next forward.
+    public var failover: UInt32 = 0
+    public var next: UInt32 = 0
+    /// SERVFAIL where all upstreams are down, in place of a try.
+    public var failsFast = false
     public init(upstreams: Range<Int>) { self.upstreams = upstreams }
+  }
+
+  /// How an upstream that is down is probed: a question for the NS records of `domain`.
+  public struct HealthCheck: Sendable {
+    /// Nanoseconds.
+    public var interval: UInt64 = 500_000_000
+    public var recursionDesired = true
+    public var domain: [UInt8] = [0]
+    public init() {}
   }
 
   public struct Upstream: Sendable {

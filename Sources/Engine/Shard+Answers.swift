@@ -8,11 +8,7 @@ extension Shard where R: ~Copyable {
   /// answers everyone who waits.
   /// `more` are EDNS options for these replies alone.
   mutating func settle(_ question: Int, with response: Response, adding more: [UInt8] = []) {
-    let q = questions[question]
-    let key = Key(
-      hash: q.hash, name: questions.name(question), group: q.group, qtype: q.type, qclass: q.recordClass,
-      flags: Key.Flags(rawValue: (q.dnssecOK ? 1 : 0) | (q.checkingDisabled ? 2 : 0)))
-    let ttl = keep(response, key, q.zone)
+    let ttl = keep(response, key(of: question), questions[question].zone)
     finish(question) { shard, waiter, query, message, limit, options in
       Reply.write(
         to: message, query: query, response: response, image: shard.images.image,
@@ -32,8 +28,9 @@ extension Shard where R: ~Copyable {
     return ttl.seconds
   }
 
-  /// Settles a question with a response code of our own.
+  /// Settles a question with a response code of our own, or an upstream's bare one.
   mutating func settle(_ question: Int, failing rcode: UInt16, cause: Event.Cause) {
+    if rcode == Rcode.servFail { keepFailure(question, cause) }
     if cause != .resolver, tables.chains[tables.zones[questions[question].zone].chain].logsErrors {
       let q = questions[question]
       let first = waiters[q.firstWaiter]
@@ -44,6 +41,32 @@ extension Shard where R: ~Copyable {
     finish(question) { _, _, query, message, _, options in
       Reply.error(to: message, query: query, rcode: rcode, options: options)
     }
+  }
+
+  /// Keeps the failure of an exchange for a moment, so that those who ask next do not all wait as long (RFC 9520).
+  private mutating func keepFailure(_ question: Int, _ cause: Event.Cause) {
+    switch cause {
+    case .none, .upstreamTimeout, .upstreamUnusable, .malformedAnswer: break
+    default: return
+    }
+    let q = questions[question]
+    let key = key(of: question)
+    let chain = tables.chains[tables.zones[q.zone].chain]
+    var response = Response()
+    response.rcode = Rcode.servFail
+    response.flags = Header.qr | Rcode.servFail
+    guard chain.caches, chain.servfail > 0, tables.names.contains(chain.cacheZones, above: key.name),
+      mayKeep(response, chain, key.name, q.type)
+    else { return }
+    images.writeNothing()
+    insert(response, key, q.zone, cause == .none ? chain.servfail : min(chain.servfail, ShardLimits.failureTTL))
+  }
+
+  private mutating func key(of question: Int) -> Key {
+    let q = questions[question]
+    return Key(
+      hash: q.hash, name: questions.name(question), group: q.group, qtype: q.type, qclass: q.recordClass,
+      flags: Key.Flags(rawValue: (q.dnssecOK ? 1 : 0) | (q.checkingDisabled ? 2 : 0)))
   }
 
   /// Seconds that all records of a response are given (spec/plugins.md, cache), and whether it is of a kind that is

@@ -1,5 +1,6 @@
 import Cache
 import Memory
+import Upstream
 import Wire
 
 /// What a shard does until it has left.
@@ -30,6 +31,18 @@ extension Shard where R: ~Copyable {
       ring.stop(Token(.receive, index: listener), on: nil)
       ring.stop(Token(.accept, index: listener), on: nil)
     }
+    for (upstream, new) in (successor.succession?.upstreams ?? []).enumerated() {
+      if let new { bequeath(upstream, to: new) }
+    }
+  }
+
+  /// The next shard need not find out again what is known of an upstream. It does, if there is no room for the letter.
+  private mutating func bequeath(_ upstream: Int, to new: Int) {
+    var origin = Origin()
+    origin.listener = new
+    let state = scratch.bytes.slice(0, MemoryLayout<UpstreamState>.size)
+    state.store(pool.upstream(upstream), at: 0)
+    _ = leaving!.outbox.push(Letter(kind: .upstream, origin: origin), state)
   }
 
   /// At the end of each turn until the last.

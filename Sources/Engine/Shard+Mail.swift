@@ -1,5 +1,6 @@
 import Cache
 import Memory
+import Upstream
 import Wire
 
 extension Shard where R: ~Copyable {
@@ -14,6 +15,7 @@ extension Shard where R: ~Copyable {
         case .question: receive(question: message, letter.origin)
         case .answer: deliverHere(message, to: letter.origin)
         case .stream: adopt(Int32(truncatingIfNeeded: letter.origin.stream), letter.origin.listener, reading: message)
+        case .upstream: inherit(letter.origin.listener, message.load(UpstreamState.self, at: 0))
         }
         inboxes[from].pop(bytes)
         budget &-= 1

@@ -78,11 +78,15 @@ extension Shard where R: ~Copyable {
       transport: transport(forward, isStream: origin.isStream), group: key.group)
 
     let joined = questions.find(question)
-    if joined == nil, tables.forwards[forward].maxConcurrent > 0,
-      tables.forwards[forward].pending >= tables.forwards[forward].maxConcurrent
-    {
+    if joined == nil, isFull(forward) {
       counters.add(.concurrencyRejects)
       return fail(buffer, length, query, key.name, Rcode.refused, .tooManyConcurrent, zone, origin)
+    }
+    if joined == nil, pool.downCount > 0, areAllDown(forward) {
+      counters.add(.allDown)
+      if isHopeless(forward) {
+        return fail(buffer, length, query, key.name, Rcode.servFail, .upstreamsDown, zone, origin)
+      }
     }
     let options = echoedOptions(buffer, query)
     let kept = options.count <= Waiter.maxOptions ? options.count : 0

@@ -116,17 +116,14 @@ extension Shard where R: ~Copyable {
   /// The client's question becomes another one, within the same deadline.
   private mutating func redirect(_ question: Int, _ errand: Errand, _ forward: Int) {
     pool.withdraw(question, questions: &questions)
-    tables.forwards[questions[question].forward].pending &-= 1
-    tables.forwards[forward].pending &+= 1
-    questions.restart(question)
-    questions[question].forward = forward
-    switch tables.forwards[forward].transport {
-    case .tcp: questions[question].carrier = .tcp
-    case .udp: questions[question].carrier = .udp
-    case .mirrored: break
-    }
     errands[question] = errand
-    dispatch(question)
+    redirect(question, to: forward)
+  }
+
+  /// The name that is asked for: the client's, or an errand's.
+  mutating func askedName(_ question: Int) -> Bytes {
+    guard questions[question].hasErrand, let asked = errands[question]?.asked else { return questions.name(question) }
+    return write(asked.name, at: 0)
   }
 
   /// Octets that the message which asks an errand's question may take.

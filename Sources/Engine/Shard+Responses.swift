@@ -16,10 +16,13 @@ extension Shard where R: ~Copyable {
     }
     guard completion.result > 0 || isDatagram && completion.result == 0 else {
       // An upstream may close at any time; one that did so before it ever answered is failing.
-      return lose(connection, failed: !pool.connections[connection].hasAnswered || isDatagram)
+      let hasAnswered = pool.connections[connection].hasAnswered && !isDatagram
+      return lose(connection, failed: !hasAnswered, inPeace: hasAnswered && completion.result == 0)
+    }
+    if pool.progress(on: connection, now: now) {
+      counters.setUp(upstream: pool.connections[connection].upstream, true)
     }
     if isDatagram {
-      pool.progress(on: connection, now: now)
       let input = upstreamInput.bytes.slice(connection &* UpstreamLink.inputSize, Int(completion.result))
       _ = respond(input, on: connection)
       if pool.connections[connection].state == .draining, pool.connections[connection].asked.count == 0 {
@@ -28,8 +31,6 @@ extension Shard where R: ~Copyable {
       return read(connection)
     }
     links[connection].filled &+= Int(completion.result)
-    pool.progress(on: connection, now: now)
-    counters.setUp(upstream: pool.connections[connection].upstream, true)
     guard takeFrames(connection) else { return lose(connection, failed: false) }
     read(connection)
   }
@@ -61,27 +62,26 @@ extension Shard where R: ~Copyable {
     if !isStream, pool.connections[connection].isMistrusted { return true }
     guard let question = pool.match(message.id, on: connection, questions: questions) else {
       if !isStream, !pool.wasAsked(message.id, on: connection) { mismatched(connection) }
+      pool.receivedOwed(message.id, on: connection)
       return true
     }
+    let rcode = message.flags & Header.rcodeMask
+    // A bare error: all that some servers say. It says nothing of the name, so NOERROR and NXDOMAIN need a question.
+    let isBare =
+      message.questionCount == 0 && isStream && message.count == Header.length
+      && [Rcode.formErr, Rcode.servFail, Rcode.notImp, Rcode.refused].contains(rcode)
     let q = questions[question]
-    let upstream = pool.connections[connection].upstream
-    if message.questionCount == 0, isStream, message.count == Header.length,
-      [Rcode.formErr, Rcode.servFail, Rcode.notImp, Rcode.refused].contains(message.flags & Header.rcodeMask)
-    {
-      // A bare error: all that some servers say. It says nothing of the name, so NOERROR and NXDOMAIN need a question.
-      settle(question, failing: message.flags & Header.rcodeMask, cause: .none)
-      return true
-    }
-    guard isAnswer(message, to: question) else {
-      counters.add(listener: waiters[q.firstWaiter].origin.listener, zone: q.zone, Counters.Query.drops)
+    guard isBare || isAnswer(message, to: question) else {
+      if q.firstWaiter >= 0 {
+        counters.add(listener: waiters[q.firstWaiter].origin.listener, zone: q.zone, Counters.Query.drops)
+      }
       if !isStream { mismatched(connection) }
       return !isStream
     }
-    if message.flags & Header.rcodeMask == Rcode.formErr, message.additionalCount == 0, !q.hasErrand,
-      q.connection == connection, hasOPT(q)
-    {
+    let upstream = pool.connections[connection].upstream
+    if rcode == Rcode.formErr, message.additionalCount == 0, !q.hasErrand, q.connection == connection, hasOPT(q) {
       pool.forgoEDNS(upstream, now: now)
-      pool.withdraw(question, questions: &questions)
+      pool.answered(question, by: message.id, on: connection, questions: &questions, now: now)
       retry(question)
       return true
     }
@@ -93,8 +93,21 @@ extension Shard where R: ~Copyable {
       dispatch(question)
       return true
     }
+    if isStream { pool.answered(question, by: message.id, on: connection, questions: &questions, now: now) }
+    let duration = now &- q.askedAt
+    if (tables.forwards[q.forward].failover | tables.forwards[q.forward].next) & 1 << UInt32(rcode) != 0,
+      passOn(question, rcode: rcode)
+    {
+      counters.exchanged(upstream: upstream, rcode: rcode, duration: duration)
+      return true
+    }
+    if isBare {
+      counters.exchanged(upstream: upstream, rcode: rcode, duration: duration)
+      settle(question, failing: rcode, cause: .none)
+      return true
+    }
     if q.hasErrand {
-      counters.exchanged(upstream: upstream, rcode: message.flags & Header.rcodeMask, duration: now &- q.askedAt)
+      counters.exchanged(upstream: upstream, rcode: rcode, duration: duration)
       return resume(question, with: message) || malformed(question, isStream)
     }
     writeQuestion(question)
@@ -102,7 +115,8 @@ extension Shard where R: ~Copyable {
     guard let response = images.write(message, question: asked, chainOnly: true) else {
       return malformed(question, isStream)
     }
-    counters.exchanged(upstream: upstream, rcode: response.rcode, duration: now &- q.askedAt)
+    if !isStream { pool.answered(question, by: message.id, on: connection, questions: &questions, now: now) }
+    counters.exchanged(upstream: upstream, rcode: response.rcode, duration: duration)
     settle(question, with: response)
     return true
   }
@@ -123,8 +137,7 @@ extension Shard where R: ~Copyable {
     // Over UDP a forger may have guessed this far: the answer may still come. Over TCP this is the upstream's answer,
     // whole and in its frame: it is asked for again, and the connection's other questions are left alone.
     guard isStream else { return true }
-    pool.withdraw(question, questions: &questions)
-    if questions[question].sends >= Pool.Limits.sends {
+    if questions[question].sends >= tables.forwards[questions[question].forward].sends {
       settle(question, failing: Rcode.servFail, cause: .malformedAnswer)
     } else {
       dispatch(question)

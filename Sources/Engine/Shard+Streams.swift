@@ -146,7 +146,8 @@ extension Shard where R: ~Copyable {
         listener: streams[stream].listener, stream: stream, address: address.slice(0, 28), local: address.slice(0, 0))
       let reply = answer(message, length, Admission(message.slice(0, length), stream: true), source)
       if reply > 0 {
-        guard append(message.slice(0, reply), to: stream) else { return closeStream(stream) }
+        guard append(message.slice(0, reply), to: stream) else { return giveUp(stream) }
+        counters.add(.replies)
       }
     }
     let left = streams[stream].filled &- at
@@ -167,12 +168,6 @@ extension Shard where R: ~Copyable {
 
   /// Adds a framed reply to a stream's output. False: the client does not read.
   private mutating func append(_ reply: Bytes, to stream: Int) -> Bool {
-    let isThere = frame(reply, to: stream)
-    counters.add(isThere ? .replies : .droppedClientGone)
-    return isThere
-  }
-
-  private mutating func frame(_ reply: Bytes, to stream: Int) -> Bool {
     let small = streams[stream].smallEnd
     if streams[stream].output < 0, Stream.Limits.smallOutput &- small >= reply.count &+ 2 {
       Self.frame(reply, to: smallOutput(stream), at: small)
@@ -215,7 +210,14 @@ extension Shard where R: ~Copyable {
     }
     streams[stream].outstanding &-= 1
     streams[stream].deadline = now &+ tables.timeouts[streams[stream].listener].idle
-    guard append(reply, to: stream) else { return closeStream(stream) }
+    guard append(reply, to: stream) else { return giveUp(stream) }
+    counters.add(.replies)
+  }
+
+  /// Ends a stream that has no room for a reply: its client does not read.
+  private mutating func giveUp(_ stream: Int) {
+    counters.add(.droppedClientGone)
+    closeStream(stream)
   }
 
   /// One write per stream for all the replies of a turn; then reads that had been held back go on.

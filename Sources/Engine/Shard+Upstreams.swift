@@ -5,54 +5,59 @@ import Wire
 extension Shard where R: ~Copyable {
   /// Sends a question to the upstream whose turn it is, or puts it aside until one can take it.
   mutating func dispatch(_ question: Int) {
-    let transport = questions[question].carrier
-    guard let (upstream, bit) = selectUpstream(question) else {
-      pool.wait(question, questions: &questions)
-      return
+    if pool.downCount > 0, isHopeless(questions[question].forward) {
+      return settle(question, failing: Rcode.servFail, cause: .upstreamsDown)
     }
+    if !ask(question, besides: -1) { pool.wait(question, questions: &questions) }
+  }
+
+  /// Sends a question on a connection other than `besides`. False: none can take it now.
+  mutating func ask(_ question: Int, besides: Int) -> Bool {
+    guard let (upstream, bit) = selectUpstream(question) else { return false }
+    let transport = questions[question].carrier
     let connection: Int
     var reused = true
-    switch pool.choose(upstream, transport, questions: questions, now: now, random: ring.random()) {
+    switch pool.choose(
+      upstream, transport, besides: besides, questions: questions, now: now, random: ring.random())
+    {
     case .use(let index): connection = index
     case .open(let index):
       reused = false
-      guard open(index, upstream, transport) else {
-        pool.wait(question, questions: &questions)
-        return
-      }
+      guard open(index, upstream, transport) else { return false }
       connection = index
-    case .none:
-      pool.wait(question, questions: &questions)
-      return
+    case .none: return false
     }
-    guard send(question, on: connection) else {
-      pool.wait(question, questions: &questions)
-      return
-    }
+    guard send(question, on: connection) else { return false }
     questions[question].tried |= bit
+    if questions[question].sends == 1 {
+      hedgeCredit = min(hedgeCredit &+ 1, ShardLimits.hedgesSaved &* ShardLimits.hedgePrice)
+    }
     counters.asked(upstream: upstream, stream: transport == .tcp, reused: reused)
+    return true
   }
 
   /// The upstream that the forward's policy names next, with its bit in `tried`: usable ones that were not tried
-  /// first, then usable ones; nil if none is usable.
+  /// first, then usable ones; where all are down, any one that is usable; nil if none is.
   private mutating func selectUpstream(_ question: Int) -> (Int, UInt16)? {
     let forward = questions[question].forward
     let range = tables.forwards[forward].upstreams
+    let areDown = pool.downCount > 0 && areAllDown(forward)
     let start: Int
     switch tables.forwards[forward].policy {
-    case .sequential: start = 0
-    case .random: start = range.count > 1 ? Int(ring.random() % UInt64(range.count)) : 0
-    case .roundRobin:
+    case .sequential where !areDown: start = 0
+    case .roundRobin where !areDown:
       start = tables.forwards[forward].turn % range.count
       tables.forwards[forward].turn &+= 1
+    default: start = range.count > 1 ? Int(ring.random() % UInt64(range.count)) : 0
     }
     let tried = questions[question].tried
     var again = -1
     var step = 0
     while step < range.count {
       let offset = (start &+ step) % range.count
-      if pool.isUsable(range.start &+ offset, now: now) {
-        if tried & 1 << UInt16(offset) == 0 { return (range.start &+ offset, 1 << UInt16(offset)) }
+      let upstream = range.start &+ offset
+      if areDown || !pool.upstream(upstream).isDown, pool.isUsable(upstream, now: now) {
+        if tried & 1 << UInt16(offset) == 0 { return (upstream, 1 << UInt16(offset)) }
         if again < 0 { again = offset }
       }
       step &+= 1
@@ -61,15 +66,14 @@ extension Shard where R: ~Copyable {
   }
 
   /// Opens the socket of a connection that the pool just made.
-  private mutating func open(_ connection: Int, _ upstream: Int, _ transport: Transport) -> Bool {
+  mutating func open(_ connection: Int, _ upstream: Int, _ transport: Transport) -> Bool {
     let handle = ring.open(upstream, transport)
     generation &+= 1
     // The pool's slots and these are taken and given in step, so the indices agree.
     let slot = links.take(UpstreamLink(handle: handle, generation: generation))
     precondition(slot == connection)
     guard handle >= 0 else {
-      pool.close(connection, failed: true, now: now)
-      counters.setUp(upstream: upstream, !pool.upstream(upstream).failing)
+      if pool.close(connection, failedSince: now, now: now, random: ring.random()) { down(upstream) }
       links.give(connection)
       pool.release(connection)
       return false
@@ -137,7 +141,7 @@ extension Shard where R: ~Copyable {
   mutating func unreachable(_ connection: Int) {
     var next = pool.oldest(on: connection)
     while let question = next {
-      next = pool.question(after: question)
+      next = pool.next(after: question)
       let q = questions[question]
       guard q.sends < Pool.Limits.sends, q.tried.nonzeroBitCount < tables.forwards[q.forward].upstreams.count else {
         continue
@@ -171,7 +175,7 @@ extension Shard where R: ~Copyable {
     (q.dnssecOK || q.carrier == .udp) && pool.upstream(pool.connections[q.connection].upstream).plainUntil <= now
   }
 
-  private mutating func mark(_ connection: Int) {
+  mutating func mark(_ connection: Int) {
     guard !links[connection].isMarked else { return }
     links[connection].isMarked = true
     marks.append(connection, to: &markedLinks)
@@ -203,7 +207,6 @@ extension Shard where R: ~Copyable {
     if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
     guard completion.result >= 0 else { return lose(connection, failed: true) }
     pool.opened(connection, now: now)
-    counters.setUp(upstream: pool.connections[connection].upstream, true)
     read(connection)
     mark(connection)
     dispatchWaiting()
@@ -232,16 +235,24 @@ extension Shard where R: ~Copyable {
       links[connection].handle, into: input.from(links[connection].filled), token: token(.upstreamRead, connection))
   }
 
-  /// Gives up a connection; its questions go elsewhere.
-  mutating func lose(_ connection: Int, failed: Bool) {
-    let upstream = pool.connections[connection].upstream
-    let wasConnecting = pool.connections[connection].state == .connecting
-    pool.close(connection, failed: failed, now: now)
-    counters.setUp(upstream: upstream, !pool.upstream(upstream).failing)
+  /// Gives up a connection; its questions go elsewhere. `inPeace`: the upstream closed it, as it may at any time, so
+  /// that questions which it left unanswered were as good as not sent.
+  mutating func lose(_ connection: Int, failed: Bool, inPeace: Bool = false) {
+    let c = pool.connections[connection]
+    let isConnecting = c.state == .connecting
+    let oldest = pool.oldest(on: connection)
+    let since = isConnecting ? c.openedAt : oldest.map { questions[$0].askedAt } ?? c.openedAt
+    if pool.close(connection, failedSince: failed ? since : nil, now: now, random: ring.random()) { down(c.upstream) }
+    if failed { missProbe(c.upstream, isLost: true) }
     while let question = pool.oldest(on: connection) {
       pool.withdraw(question, questions: &questions)
-      // What never left was not sent: it may wait for the upstream's return as long as its deadline allows.
-      if wasConnecting { pool.unsend(question, questions: &questions) }
+      if isConnecting {
+        pool.unsend(question, questions: &questions)
+        questions[question].refusals = min(questions[question].refusals, 254) &+ 1
+      } else if inPeace, questions[question].moves < Pool.Limits.moves {
+        pool.unsend(question, questions: &questions)
+        questions[question].moves &+= 1
+      }
       retry(question)
     }
     if links[connection].operations > 0 { ring.cancel(links[connection].handle) }
@@ -256,9 +267,13 @@ extension Shard where R: ~Copyable {
     pool.release(connection)
   }
 
-  /// Asks again, elsewhere if there is an elsewhere, as long as sends are left.
+  /// Asks again, elsewhere if there is an elsewhere, as long as sends and connects are left.
   mutating func retry(_ question: Int) {
-    if questions[question].sends >= Pool.Limits.sends {
+    let forward = questions[question].forward
+    if questions[question].sends >= tables.forwards[forward].sends
+      || questions[question].refusals >= tables.forwards[forward].refusals
+      || questions[question].refusals > 0 && pool.downCount > 0 && areAllDown(forward)
+    {
       counters.add(.timeouts)
       settle(question, failing: Rcode.servFail, cause: .upstreamUnusable)
     } else {

@@ -13,8 +13,17 @@ enum ShardLimits {
   static let datagramSize = 2048
   /// Nanoseconds from a query's arrival to its answer, whatever happens.
   static let budget: UInt64 = 3_900_000_000
-  /// Between looks at deadlines, while anything has one.
-  static let tick: UInt64 = 50_000_000
+  /// Between looks at deadlines, while anything has one; and while there are only idle connections.
+  static let tick: UInt64 = 10_000_000
+  static let idleTick: UInt64 = 500_000_000
+  /// Of 20 questions one may be asked elsewhere early; so many are saved up.
+  static let hedgePrice = 20
+  static let hedgesSaved = 16
+  /// Between probes of an upstream, nanoseconds for each shard there is; and octets that one takes at most.
+  static let probePause: UInt64 = 100_000_000
+  static let probeSize = Header.length + Name.maxLength + 4
+  /// Seconds that a failure of our own is kept (RFC 9520 §3.2).
+  static let failureTTL: UInt32 = 1
 }
 
 /// One thread's share of the work: a ring, a socket per listener, a cache segment that only it writes, connections to
@@ -36,6 +45,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
 
   var questions: Questions
   var pool: Pool
+  /// Questions sent that pay for others to be asked elsewhere early.
+  var hedgeCredit = 0
   /// By pending question: what is asked in its place, and what follows. Only of chains with a resolver.
   var errands: [Int: Errand] = [:]
   var waiters: Slab<Waiter>
@@ -113,7 +124,11 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     inboxes = Table((0...fabric.shards).map { fabric.mailbox(from: $0, to: index) })
     outboxes = Table(all.map { fabric.mailbox(from: index, to: $0) })
     questions = Questions(capacity: ShardLimits.questions)
-    pool = Pool(upstreams: max(1, fabric.settings.upstreams.count), questions: ShardLimits.questions)
+    var maxFailures = fabric.settings.upstreams.map { _ in UInt32(0) }
+    for forward in fabric.settings.chains.flatMap(\.forwards) {
+      for upstream in forward.upstreams { maxFailures[upstream] = forward.maxFails }
+    }
+    pool = Pool(maxFailures: maxFailures, shards: fabric.shards, questions: ShardLimits.questions)
     waiters = Slab(capacity: ShardLimits.waiters)
     waiterOptions = Region(size: ShardLimits.waiters * Waiter.maxOptions)
     let connections = pool.connections.capacity
@@ -160,7 +175,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   @inline(__always) private mutating func complete(_ completion: Completion) {
     switch completion.token.operation {
     case .receive: received(completion)
-    case .send: datagrams.give(completion.token.index)
+    case .send: sent(completion)
     case .accept: accepted(completion)
     case .streamRead: streamRead(completion)
     case .streamWrite: streamWritten(completion)

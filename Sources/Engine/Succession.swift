@@ -27,7 +27,11 @@ struct Succession: Sendable {
       newKinds.indices.contains(index) && newKinds[index] == kind ? index : newKinds.firstIndex(of: kind)
     }
     listeners = old.listeners.map { listener in new.listeners.firstIndex { $0.address == listener.address } }
-    upstreams = old.upstreams.map { upstream in new.upstreams.firstIndex { $0.label == upstream.label } }
+    // Several forwards may name the same one: each follows from its own.
+    upstreams = old.upstreams.enumerated().map { index, upstream in
+      let nth = old.upstreams.prefix(index).count { $0.label == upstream.label }
+      return new.upstreams.indices.filter { new.upstreams[$0].label == upstream.label }.dropFirst(nth).first
+    }
     counted = zip(old.listeners, listeners).map { listener, number in
       guard let number else { return [] }
       let zones = new.groups[new.listeners[number].group]

@@ -1,4 +1,5 @@
 import Memory
+import Upstream
 import Wire
 
 /// Names in wire format, in one region; a list of them is a range of indices.
@@ -35,6 +36,8 @@ struct NameTable: ~Copyable {
 struct IndexRange: BitwiseCopyable {
   var start = 0
   var count = 0
+
+  func contains(_ index: Int) -> Bool { index >= start && index < start &+ count }
 }
 
 /// `Settings.Chain` without arrays: what the query path reads.
@@ -86,6 +89,16 @@ struct Forward: BitwiseCopyable {
   var transport: Settings.Forward.Asking
   var maxConcurrent: Int
   var expire: UInt64
+  /// Sends of one question, and connects that may fail under it.
+  var sends: UInt8
+  var refusals: UInt8
+  var failover: UInt32
+  var next: UInt32
+  var failsFast: Bool
+  /// The probe's name, and how often it is sent.
+  var probeName: Int
+  var probeInterval: UInt64
+  var probesRecursively: Bool
   /// Questions of it pending now, and its turn counter for round robin.
   var pending = 0
   var turn = 0
@@ -98,6 +111,15 @@ struct Forward: BitwiseCopyable {
     transport = settings.transport
     maxConcurrent = settings.maxConcurrent
     expire = settings.expire
+    sends = max(Pool.Limits.sends, UInt8(clamping: settings.upstreams.count))
+    refusals = UInt8(
+      clamping: settings.maxConnectAttempts == 0 ? 2 * settings.upstreams.count : Int(settings.maxConnectAttempts))
+    failover = settings.failover
+    next = settings.next
+    failsFast = settings.failsFast
+    probeName = names.add([settings.healthCheck.domain]).start
+    probeInterval = settings.healthCheck.interval
+    probesRecursively = settings.healthCheck.recursionDesired
   }
 }
 
@@ -117,11 +139,13 @@ struct Tables: ~Copyable {
   let timeouts: Table<Settings.Timeouts>
   let chains: Table<Chain>
   var forwards: Table<Forward>
+  /// The forward that each upstream belongs to.
+  let forwardOfUpstream: Table<Int>
 
   init(_ settings: Settings) {
     let listed = settings.chains.reduce(0) { sum, chain in
       sum + (chain.cache.map { $0.zones.count + $0.disableSuccess.count + $0.disableDenial.count } ?? 0)
-        + chain.forwards.reduce(0) { $0 + 1 + $1.except.count }
+        + chain.forwards.reduce(0) { $0 + 2 + $1.except.count }
     }
     var names = NameTable(capacity: settings.zones.count + listed)
     var zones: [Zone] = []
@@ -150,6 +174,10 @@ struct Tables: ~Copyable {
     timeouts = Table(settings.listeners.map(\.timeouts))
     self.chains = Table(chains)
     self.forwards = Table(forwards)
+    forwardOfUpstream = Table(
+      settings.upstreams.indices.map { upstream in
+        forwards.firstIndex { $0.upstreams.contains(upstream) } ?? 0
+      })
     self.names = names
   }
 
@@ -185,10 +213,10 @@ struct Tables: ~Copyable {
     return found
   }
 
-  /// The forward of `chain` that takes `name`, or nil.
-  func forward(_ chain: Int, of name: Bytes) -> Int? {
+  /// The forward of `chain` that takes `name`, after the one given, or nil.
+  func forward(_ chain: Int, of name: Bytes, after: Int = -1) -> Int? {
     let range = chains[chain].forwards
-    var index = range.start
+    var index = max(range.start, after &+ 1)
     while index < range.start &+ range.count {
       if names.contains(forwards[index].from, above: name), !names.contains(forwards[index].except, above: name) {
         return index

@@ -15,32 +15,25 @@ public struct Connection: BitwiseCopyable, Sendable {
   public var state: State
   /// Questions sent here and not settled, oldest first.
   public internal(set) var asked = IndexList()
-  /// Nanoseconds: when it was opened, and when it last brought anything or had nothing to bring.
+  /// Answers of a stream that nobody waits for here any more: their questions went elsewhere, or were given up.
+  public internal(set) var owed = 0
+  /// Nanoseconds: when it was opened, when it last brought anything or had nothing to bring, and when it is too old for
+  /// more questions.
   public let openedAt: UInt64
   public var progressAt: UInt64
+  public let retiresAt: UInt64
   /// It brought something, ever.
   public internal(set) var hasAnswered = false
   /// Of the questions asked, those that have held up a connection before.
   var suspects = 0
-  /// Questions sent here so far.
+  /// Ids used up here so far.
   public internal(set) var uses = 0
   var nextID: UInt16
   /// Datagrams that answered nothing that was asked here.
   var mismatches: UInt8 = 0
+
+  /// The upstream has something to say here.
+  public var isOwing: Bool { asked.count &+ owed > 0 }
   /// Somebody guesses at its ids.
   public var isMistrusted: Bool { mismatches >= Pool.Limits.mismatches }
-}
-
-/// An upstream server: what the engine knows of its health.
-public struct UpstreamState: BitwiseCopyable, Sendable {
-  /// Connections by transport, those that take questions.
-  public internal(set) var tcp = 0
-  public internal(set) var udp = 0
-  /// The last attempt to connect, or the last connection, failed.
-  public internal(set) var failing = false
-  /// Nanoseconds: not to be connected to before.
-  public internal(set) var retryAt: UInt64 = 0
-  /// Nanoseconds: until then it is asked without an OPT, which it did not understand (RFC 6891 §6.2.2).
-  public internal(set) var plainUntil: UInt64 = 0
-  public init() {}
 }

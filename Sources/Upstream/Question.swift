@@ -65,6 +65,11 @@ public struct Question: BitwiseCopyable, Sendable {
   public internal(set) var sends: UInt8 = 0
   /// A connection stood still with this as its oldest question: on a serial server it is what the others waited for.
   public internal(set) var isSuspect = false
+  /// It was asked elsewhere before its connection had been silent for long.
+  public var isHedged = false
+  /// Connections it was on that were refused, and that the upstream closed in peace.
+  public var refusals: UInt8 = 0
+  public var moves: UInt8 = 0
   /// The engine's index of the forward that asks.
   public var forward = 0
   /// Bit i: the forward's i-th upstream was tried.
@@ -151,6 +156,8 @@ public struct Questions: ~Copyable {
   public mutating func restart(_ index: Int) {
     slots[index].sends = 0
     slots[index].isSuspect = false
+    slots[index].isHedged = false
+    slots[index].refusals = 0
     slots[index].tried = 0
     slots[index].carrier = slots[index].transport
   }

@@ -59,6 +59,7 @@ public enum Rcode {
 /// Type codes (IANA DNS parameters) that the engine treats specially.
 public enum RecordType {
   public static let a: UInt16 = 1
+  public static let ns: UInt16 = 2
   public static let cname: UInt16 = 5
   public static let soa: UInt16 = 6
   public static let ptr: UInt16 = 12

@@ -48,6 +48,13 @@ public struct ImageWriter: ~Copyable {
   /// Offsets of the TTLs in `image`: 16-bit words in network order.
   public var ttlOffsets: Bytes { offsets.bytes.slice(0, offsetCount &* 2) }
 
+  /// The image of a response without records.
+  public mutating func writeNothing() {
+    start = Header.length
+    end = start
+    offsetCount = 0
+  }
+
   /// Reads `message`, a response whose question equals `question` (name, type and class in wire form, name folded),
   /// and writes its image. nil if any part of it is malformed or the image would not fit a message.
   ///

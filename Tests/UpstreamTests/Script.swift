@@ -9,9 +9,10 @@ final class Script {
   var now: UInt64 = 1_000_000_000
   private let names: Region
 
-  init(upstreams: Int = 2, capacity: Int = 4096) {
+  init(upstreams: Int = 2, capacity: Int = 4096, maxFailures: UInt32 = 2, shards: Int = 1) {
     questions = Questions(capacity: capacity)
-    pool = Pool(upstreams: upstreams, questions: capacity)
+    pool = Pool(
+      maxFailures: Array(repeating: maxFailures, count: upstreams), shards: shards, questions: capacity)
     names = Region(size: 4096)
   }
 
@@ -66,10 +67,33 @@ final class Script {
   }
 
   /// As the engine loses a connection; the questions that were on it are on none.
-  func lose(_ connection: Int, failed: Bool) {
-    pool.close(connection, failed: failed, now: now)
+  @discardableResult
+  func lose(_ connection: Int, failed: Bool) -> Bool {
+    let openedAt = pool.connections[connection].openedAt
+    let isDown = pool.close(connection, failedSince: failed ? openedAt : nil, now: now, random: 0)
     while let question = pool.oldest(on: connection) { pool.withdraw(question, questions: &questions) }
     pool.release(connection)
+    return isDown
+  }
+
+  func isProbeDue(_ upstream: Int) -> Bool {
+    pool.isProbeDue(upstream, interval: 500_000_000, now: now, random: 0)
+  }
+
+  func probe(on connection: Int) -> UInt16 {
+    pool.probe(on: connection, questions: questions, now: now, random: 0)
+  }
+
+  func takeFailedProbe(_ upstream: Int) -> Bool {
+    pool.takeFailedProbe(upstream, isLost: false, now: now)
+  }
+
+  /// As the engine takes an answer.
+  func answer(_ id: UInt16, on connection: Int) {
+    _ = pool.progress(on: connection, now: now)
+    guard let question = match(id, on: connection) else { return pool.receivedOwed(id, on: connection) }
+    pool.answered(question, by: id, on: connection, questions: &questions, now: now)
+    questions.remove(question)
   }
 
   func wait(milliseconds: UInt64) { now += milliseconds * 1_000_000 }

@@ -141,7 +141,10 @@ static inline int csocket_outgoing(const void *address, unsigned length, int is_
   int s = socket(family, (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
   if (s < 0) return -errno;
   if (is_stream) {
+    /* A peer that acknowledges nothing for so many milliseconds is gone (tcp(7)). */
+    unsigned patience = 3000;
     setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(s, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience);
   } else if (connect(s, (const struct sockaddr *)address, length)) {
     int e = -errno;
     close(s);

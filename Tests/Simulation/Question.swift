@@ -1,17 +1,32 @@
 /// What a simulated client may ask. Everything about a name follows from its number, so the right answer to any
 /// question is known without a table of them.
-struct Asked: Hashable {
-  var number: Int
-  var type: UInt16 = 1
-  var dnssecOK = false
-  var checkingDisabled = false
+///
+/// Which servers are to be asked is part of the question: those of the zone that serves the name at the listener it came
+/// to. What they say of one name differs.
+package struct Asked: Hashable {
+  package var number: Int
+  package var type: UInt16 = 1
+  package var dnssecOK = false
+  package var checkingDisabled = false
+  /// Zone of the configurations of this world: 0 the root, 1 `lab`.
+  var view = 0
+
+  package init(number: Int, type: UInt16 = 1, dnssecOK: Bool = false, checkingDisabled: Bool = false) {
+    self.number = number
+    self.type = type
+    self.dnssecOK = dnssecOK
+    self.checkingDisabled = checkingDisabled
+  }
 
   /// A number for all of it but the name's spelling.
   var seed: UInt64 {
-    mix(UInt64(number) << 24 ^ UInt64(type) << 4 ^ (dnssecOK ? 1 : 0) ^ (checkingDisabled ? 2 : 0))
+    mix(UInt64(number) << 24 ^ UInt64(type) << 4 ^ UInt64(view) << 2 ^ (dnssecOK ? 1 : 0) ^ (checkingDisabled ? 2 : 0))
   }
 
-  /// In wire format, folded: `n<number>`, labels that make some names long, `sim`.
+  /// A quarter of the names is below `lab`.
+  static func isLab(_ number: Int) -> Bool { number & 3 == 3 }
+
+  /// In wire format, folded: `n<number>`, labels that make some names long, `sim` or `lab`.
   var name: [UInt8] { Self.name(number) }
 
   static func name(_ number: Int) -> [UInt8] {
@@ -24,8 +39,10 @@ struct Asked: Hashable {
       name += [UInt8(length)] + (0..<length).map { 0x61 + UInt8((h >> 16 &+ UInt64($0)) % 26) }
       pad -= length + 1
     }
-    return name + label("sim") + [0]
+    return name + domain(number)
   }
+
+  static func domain(_ number: Int) -> [UInt8] { label(isLab(number) ? "lab" : "sim") + [0] }
 
   /// The number in a folded name, if it is one that `name` makes.
   static func number(_ name: ArraySlice<UInt8>) -> Int? {

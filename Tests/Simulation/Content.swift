@@ -1,33 +1,36 @@
-/// The right answer to a question.
-struct Content {
-  struct Record: Equatable {
+import Engine
+
+/// The right answer to a question, or one that was right when the name was at an earlier version.
+package struct Content {
+  package struct Record: Equatable {
     /// Wire format, folded, not compressed; names in the data too.
-    var owner: [UInt8]
-    var type: UInt16
-    var ttl: UInt32
-    var data: [UInt8]
+    package var owner: [UInt8]
+    package var type: UInt16
+    package var ttl: UInt32
+    package var data: [UInt8]
 
     /// Octets at most: compression only takes away.
-    var size: Int { owner.count + 10 + data.count }
+    package var size: Int { owner.count + 10 + data.count }
   }
 
-  var rcode: UInt16 = 0
-  var answers: [Record] = []
-  var authorities: [Record] = []
+  package var rcode: UInt16 = 0
+  package var answers: [Record] = []
+  package var authorities: [Record] = []
 
-  init(_ asked: Asked) {
-    let h = asked.seed
+  package init(_ asked: Asked, version: UInt64 = 0) {
+    let h = version == 0 ? asked.seed : mix(asked.seed &+ version)
+    let domain = Asked.domain(asked.number)
     let name = asked.name
     let ttl = UInt32(h >> 40 % 60) + 1
     switch h % 100 {
     case 0..<8:
       rcode = 3
-      authorities = [Self.soa(h, ttl)]
-    case 8..<14: authorities = [Self.soa(h, ttl)]
+      authorities = [Self.soa(domain, h, ttl)]
+    case 8..<14: authorities = [Self.soa(domain, h, ttl)]
     case 14..<16: rcode = 2
     case 16..<17: rcode = 5
     case 17..<25:
-      let target = Asked.label("c\(h % 1000)") + Asked.label("sim") + [0]
+      let target = Asked.label("c\(h % 1000)") + domain
       answers = [Record(owner: name, type: 5, ttl: ttl, data: target)] + Self.addresses(target, h, ttl, asked.type)
     case 25..<30:
       // Too large for a datagram.
@@ -46,11 +49,26 @@ struct Content {
     }
   }
 
+  /// Nanoseconds that it may be given for from when it came (RFC 2308, RFC 9520; spec/plugins.md, cache); without a cache
+  /// only to those who wait.
+  func lifetime(_ cache: Settings.Cache?) -> UInt64 {
+    guard let cache else { return 0 }
+    let seconds =
+      switch rcode {
+      case 2: cache.servfail
+      case 5: UInt32(0)
+      default:
+        answers.isEmpty
+          ? max(cache.denialMin, min(cache.denialMax, ttl)) : max(cache.successMin, min(cache.successMax, ttl))
+      }
+    return UInt64(seconds) * second
+  }
+
   /// Seconds: the least of any record, 0 if there is none.
-  var ttl: UInt32 { (answers + authorities).map(\.ttl).min() ?? 0 }
+  package var ttl: UInt32 { (answers + authorities).map(\.ttl).min() ?? 0 }
 
   /// Octets of records, uncompressed.
-  var size: Int { (answers + authorities).reduce(0) { $0 + $1.size } }
+  package var size: Int { (answers + authorities).reduce(0) { $0 + $1.size } }
 
   private static func addresses(_ owner: [UInt8], _ h: UInt64, _ ttl: UInt32, _ type: UInt16) -> [Record] {
     (0..<(1 + Int(h >> 12 % 3))).map { index in
@@ -63,9 +81,9 @@ struct Content {
     }
   }
 
-  private static func soa(_ h: UInt64, _ ttl: UInt32) -> Record {
-    let sim = Asked.label("sim") + [0]
+  private static func soa(_ domain: [UInt8], _ h: UInt64, _ ttl: UInt32) -> Record {
     let numbers = (0..<20).map { UInt8(truncatingIfNeeded: h >> UInt64($0 % 8 * 8)) }
-    return Record(owner: sim, type: 6, ttl: ttl, data: Asked.label("ns") + sim + Asked.label("root") + sim + numbers)
+    let data = Asked.label("ns") + domain + Asked.label("root") + domain + numbers
+    return Record(owner: domain, type: 6, ttl: ttl, data: data)
   }
 }

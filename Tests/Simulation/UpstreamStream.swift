@@ -8,6 +8,7 @@ final class UpstreamStream: StreamEnd {
   private var isBusy = false
   private var served = 0
   private(set) var isOver = false
+  private var hasTrickled = false
   /// Half-open: everything still looks well from the other end.
   private var isGone = false
 
@@ -31,6 +32,11 @@ final class UpstreamStream: StreamEnd {
       guard input.count >= 2 + length else { return }
       let message = Array(input[2..<2 + length])
       input.removeFirst(2 + length)
+      if SimulatedUpstream.isProbe(message) {
+        upstream.probed()
+        send(SimulatedUpstream.refusal(message))
+        continue
+      }
       guard let question = upstream.question(message) else { return }
       take(question)
     }
@@ -77,11 +83,21 @@ final class UpstreamStream: StreamEnd {
 
   private func respond(_ question: (Message, Asked)) {
     let faults = world.faults
-    let answer = upstream.answer(question.0, question.1, limit: 65_535)
+    let answer = upstream.answer(question.0, question.1, limit: 65_535, to: socket)
     if world.chance.happens(faults.reset) { return abandon(resetting: true) }
     if world.chance.happens(faults.resetInFrame) {
       socket.deliver(Array(framed(answer).prefix(world.chance.below(answer.count + 2))))
       return abandon(resetting: true)
+    }
+    if world.chance.happens(faults.finishInFrame) {
+      socket.deliver(Array(framed(answer).prefix(world.chance.below(answer.count + 2))))
+      socket.finish()
+      return leave()
+    }
+    if world.chance.happens(faults.emptyFrame) { socket.deliver([0, 0]) }
+    if !hasTrickled, world.chance.happens(faults.trickle) {
+      hasTrickled = true
+      return trickle(framed(answer))
     }
     if world.chance.happens(faults.wrongID) { send(upstream.falsified(question.0, question.1, id: true)) }
     if world.chance.happens(faults.wrongQuestion) {
@@ -96,6 +112,12 @@ final class UpstreamStream: StreamEnd {
       socket.finish()
       leave()
     }
+  }
+
+  /// Octet by octet, over two seconds at most. What is sent meanwhile comes after it.
+  private func trickle(_ bytes: [UInt8]) {
+    let pause = world.chance.between(1, World.slowestTrickle / UInt64(bytes.count))
+    for byte in bytes { socket.deliver([byte], after: pause) }
   }
 
   private func framed(_ message: [UInt8]) -> [UInt8] { MessageWriter.octets(UInt16(message.count)) + message }

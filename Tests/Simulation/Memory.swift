@@ -6,6 +6,10 @@ extension Bytes {
     unsafe Array(UnsafeRawBufferPointer(start: address, count: count))
   }
 
+  func holds(_ octets: [UInt8]) -> Bool {
+    unsafe count == octets.count && octets.elementsEqual(UnsafeRawBufferPointer(start: address, count: count))
+  }
+
   func put(_ octets: some Collection<UInt8>, at: Int) {
     for (offset, octet) in octets.enumerated() { self[at + offset] = octet }
   }

@@ -3,7 +3,7 @@ import Memory
 import Upstream
 
 /// The other end of a stream: a client or an upstream's connection.
-protocol StreamEnd: AnyObject {
+package protocol StreamEnd: AnyObject {
   func received(_ bytes: [UInt8])
   func finished()
   func wasReset()
@@ -18,11 +18,13 @@ final class Socket {
     let token: Token
   }
 
-  unowned let port: Port
-  let handle: Int32
+  private(set) var port: Port
+  private(set) var handle: Int32
+  /// What it is known by when it goes from one ring to another.
+  let descriptor: Int32
   let transport: Transport
-  /// The upstream it was opened towards, or -1.
-  let upstream: Int
+  /// The upstream it was opened towards; nil: it is a client's.
+  let server: SimulatedUpstream?
   let address: [UInt8]
   var state = State.fresh
   weak var far: (any StreamEnd)?
@@ -46,11 +48,12 @@ final class Socket {
   private var lastReceived: UInt64 = 0
   private(set) var isClosed = false
 
-  init(port: Port, handle: Int32, transport: Transport, upstream: Int, address: [UInt8]) {
+  init(port: Port, handle: Int32, transport: Transport, server: SimulatedUpstream?, address: [UInt8]) {
     self.port = port
     self.handle = handle
     self.transport = transport
-    self.upstream = upstream
+    self.server = server
+    descriptor = port.world.newDescriptor()
     self.address = address
   }
 
@@ -72,7 +75,7 @@ final class Socket {
         return port.complete(operation.token, error, ofHandle: handle, releasing: operation.buffer)
       }
       port.complete(operation.token, Int32(operation.buffer.count), ofHandle: handle, releasing: operation.buffer)
-      world.upstreams[upstream].received(datagram: operation.buffer.octets(), from: self)
+      server?.received(datagram: operation.buffer.octets(), from: self)
       return
     }
     if writing != nil { world.report("two writes at once on handle \(handle)") }
@@ -106,9 +109,23 @@ final class Socket {
     port.complete(operation.token, Completion.stopped, ofHandle: handle, releasing: operation.buffer)
   }
 
+  /// Another ring took it over.
+  func move(to port: Port, handle: Int32) {
+    self.port = port
+    self.handle = handle
+  }
+
   func close() {
-    if outstanding > 0 { world.report("handle \(handle) closed with \(outstanding) operations outstanding") }
+    // Of a ring that is forbidden nothing will complete any more.
+    if outstanding > 0, port.refusal == 0 {
+      world.report("handle \(handle) closed with \(outstanding) operations outstanding")
+    }
+    shutDown()
+  }
+
+  func shutDown() {
     isClosed = true
+    (reading, writing, connecting) = (nil, nil, nil)
     guard transport == .tcp, state == .connected else { return }
     // Unread input turns a close into a reset (RFC 9293 §3.6; Linux does so).
     let far = self.far
@@ -170,8 +187,9 @@ final class Socket {
     advance()
   }
 
-  func deliver(_ bytes: [UInt8]) {
-    arrive { $0.inbox += bytes }
+  /// `pause`: nanoseconds after what was delivered before, at least.
+  func deliver(_ bytes: [UInt8], after pause: UInt64 = 0) {
+    arrive(after: pause) { $0.inbox += bytes }
   }
 
   func finish() { arrive { $0.isFinished = true } }
@@ -200,8 +218,8 @@ final class Socket {
     }
   }
 
-  private func arrive(_ change: @escaping (Socket) -> Void) {
-    lastReceived = max(lastReceived, world.time + world.latency())
+  private func arrive(after pause: UInt64 = 0, _ change: @escaping (Socket) -> Void) {
+    lastReceived = max(lastReceived + pause, world.time + world.latency())
     world.at(lastReceived) { [self] in
       guard !isClosed else { return }
       change(self)

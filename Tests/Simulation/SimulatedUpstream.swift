@@ -4,8 +4,8 @@ import Upstream
 
 /// An upstream server: answers what is asked from the name alone, as fast, as orderly and as truthfully as the world's
 /// faults let it.
-final class SimulatedUpstream {
-  enum Mode {
+package final class SimulatedUpstream {
+  package enum Mode {
     case up
     /// Resets connects, and says over ICMP that no one is there.
     case refusing
@@ -15,24 +15,29 @@ final class SimulatedUpstream {
 
   unowned let world: World
   let index: Int
-  var mode = Mode.up {
+  /// Zone whose names it knows.
+  var view = 0
+  package var mode = Mode.up {
     didSet { if mode != .up { for stream in streams { stream.abandon(resetting: mode == .refusing) } } }
   }
   /// As CoreDNS over TCP: one question of a connection at a time.
-  var isSerial = false
+  package var isSerial = false
   /// Nanoseconds to an answer: `delay`, or what is listed for the name's number.
-  var delay = 300 * microsecond
-  var delays: [Int: UInt64] = [:]
+  package var delay = 300 * microsecond
+  package var delays: [Int: UInt64] = [:]
   /// Numbers of names that never get an answer.
-  var unanswered: Set<Int> = []
+  package var unanswered: Set<Int> = []
+  /// Numbers of names that it answers with REFUSED.
+  package var refused: Set<Int> = []
   /// Closes a connection by FIN after this many questions.
-  var questionsPerConnection = Int.max
+  package var questionsPerConnection = Int.max
 
-  private(set) var connects: [UInt64] = []
-  private(set) var questions = 0
-  private(set) var asked: [Asked: Int] = [:]
+  package private(set) var connects: [UInt64] = []
+  package private(set) var probes: [UInt64] = []
+  package private(set) var questions = 0
+  package private(set) var asked: [Asked: Int] = [:]
   private(set) var streams: [UpstreamStream] = []
-  var mostStreams = 0
+  package var mostStreams = 0
 
   init(world: World, index: Int) {
     self.world = world
@@ -59,6 +64,11 @@ final class SimulatedUpstream {
     }
   }
 
+  /// Any answer to a probe is good.
+  static func refusal(_ bytes: [UInt8]) -> [UInt8] { bytes.prefix(2) + [0x81, 0x05] + bytes.dropFirst(4) }
+
+  func probed() { probes.append(world.time) }
+
   func remove(_ stream: UpstreamStream) { streams.removeAll { $0 === stream } }
 
   /// Drops a random connection.
@@ -71,6 +81,9 @@ final class SimulatedUpstream {
 
   // Questions.
 
+  /// A health check: the root's name servers.
+  static func isProbe(_ bytes: [UInt8]) -> Bool { bytes.count >= 17 && bytes[12...16] == [0, 0, 2, 0, 1] }
+
   /// The question a message asks, noted; nil, and reported, if it is none that the shard should send.
   func question(_ bytes: [UInt8]) -> (Message, Asked)? {
     guard let message = Message(bytes), message.question.count > 5,
@@ -79,9 +92,10 @@ final class SimulatedUpstream {
       world.report("upstream \(index) was asked nonsense: \(bytes)")
       return nil
     }
-    let asked = Asked(
+    var asked = Asked(
       number: number, type: message.type, dnssecOK: (message.opt?.ttl ?? 0) & 0x8000 != 0,
       checkingDisabled: message.flags & 0x10 != 0)
+    asked.view = view
     guard world.ledger.wasAsked(asked) else {
       world.report("upstream \(index) was asked what no client asked: \(asked)")
       return nil
@@ -98,8 +112,17 @@ final class SimulatedUpstream {
     return (delays[asked.number] ?? world.chance.between(delay / 2, delay * 3 / 2)) + slow
   }
 
-  func answer(_ message: Message, _ asked: Asked, limit: Int) -> [UInt8] {
-    let content = Content(asked)
+  func answer(_ message: Message, _ asked: Asked, limit: Int, to socket: Socket) -> [UInt8] {
+    if refused.contains(asked.number) {
+      return MessageWriter(id: message.id, flags: 0x8185, name: Array(message.question.dropLast(4)), type: asked.type).bytes
+    }
+    let version = world.version(of: asked)
+    var content = Content(asked, version: version)
+    world.ledger.told(asked, version, content, socket.port.generation)
+    if world.sabotages(.alteredRecord), let last = content.answers.last?.data.last {
+      content.answers[content.answers.count - 1].data[content.answers.last!.data.count - 1] = ~last
+    }
+    if world.sabotages(.stretchedTTL) { for at in content.answers.indices { content.answers[at].ttl += 30 } }
     var question = message.question
     // A server may write the question in a spelling of its own.
     if asked.seed >> 50 & 7 == 0, question[1] >= 0x61 { question[1] ^= 0x20 }
@@ -108,7 +131,6 @@ final class SimulatedUpstream {
       type: asked.type)
     writer.add(content, limit: limit - (message.opt == nil ? 0 : 11))
     if message.opt != nil { writer.addOPT(size: 1232, dnssecOK: asked.dnssecOK, options: []) }
-    world.ledger.answered(asked)
     return writer.bytes
   }
 
@@ -130,13 +152,19 @@ final class SimulatedUpstream {
   // Datagrams.
 
   func received(datagram bytes: [UInt8], from socket: Socket) {
+    if Self.isProbe(bytes) { probes.append(world.time) }
     guard mode != .silent, !world.chance.happens(world.faults.loss) else { return }
     if mode == .refusing { return socket.unreachable() }
+    if Self.isProbe(bytes) { return socket.deliver(datagram: Self.refusal(bytes), after: world.latency()) }
     guard let (message, asked) = question(bytes), let delay = delay(of: asked) else { return }
+    world.after(delay) { self.respond(message, asked, to: socket) }
+  }
+
+  private func respond(_ message: Message, _ asked: Asked, to socket: Socket) {
     let limit = min(world.faults.truncateAt, Int(max(512, message.opt?.size ?? 512)))
-    let answer = answer(message, asked, limit: limit)
+    let answer = answer(message, asked, limit: limit, to: socket)
     let faults = world.faults
-    var replies = [answer]
+    var replies = [world.chance.happens(faults.cut) ? Array(answer.prefix(world.chance.below(answer.count))) : answer]
     if world.chance.happens(faults.wrongID) { replies.insert(falsified(message, asked, id: true), at: 0) }
     if world.chance.happens(faults.wrongQuestion) {
       replies.insert(falsified(message, asked, question: true), at: 0)
@@ -144,8 +172,8 @@ final class SimulatedUpstream {
     if world.chance.happens(faults.junk) { replies.insert(world.junk(), at: 0) }
     if world.chance.happens(faults.twice) { replies.append(answer) }
     for reply in replies where !world.chance.happens(faults.loss) {
-      socket.deliver(datagram: reply, after: delay + world.wander())
-      if world.chance.happens(faults.duplicate) { socket.deliver(datagram: reply, after: delay + world.wander()) }
+      socket.deliver(datagram: reply, after: world.wander())
+      if world.chance.happens(faults.duplicate) { socket.deliver(datagram: reply, after: world.wander()) }
     }
   }
 }

@@ -2,9 +2,10 @@ import Engine
 import Memory
 
 /// Every query of a run, what became of it, and whether that was right.
-final class Ledger {
+package final class Ledger {
   struct Query {
     let asked: Asked
+    let listener: Int
     let id: UInt16
     let flags: UInt16
     /// As the client spelled it.
@@ -19,43 +20,69 @@ final class Ledger {
     var arrivedAt: UInt64 = 0
   }
 
+  /// What an upstream said of a name, and when it last said so.
+  struct Told {
+    let version: UInt64
+    let content: Content
+    /// By the rules of the configuration that asked.
+    let lifetime: UInt64
+    /// It keeps answers, and gives all records of one the same TTL.
+    let isCached: Bool
+    /// Nanoseconds, of the shards' clock and of the world's.
+    var clock: UInt64
+    var time: UInt64
+  }
+
   unowned var world: World! = nil
-  let settings: Settings
   var queries: [Query] = []
   /// The oldest reply allowed, nanoseconds from arrival.
-  var patience = 4 * second
+  package var patience = 4 * second
+  /// Nothing goes wrong in this world, so no client may hear of a failure.
+  package var allowsFailures = true
 
-  private var questions: Set<Asked> = []
-  /// Nothing but what is asked is known of a name: an answer given since the last reply explains a later expiry.
-  var expiry: [Asked: UInt64] = [:]
+  /// By question that was asked: everything that may be said of it now.
+  private(set) var told: [Asked: [Told]] = [:]
   private var arrived: [(query: Int, ordinal: Int, time: UInt64)] = []
   private var settled = 0
   private var overdue = 0
   private var junkArrived = 0
 
   /// Replies by datagram; of them those that say SERVFAIL on our own account, and to what was no query.
-  private(set) var replies = 0
-  var failures = 0
+  package private(set) var replies = 0
+  package var failures = 0
   private var junkReplies = 0
   private var failedSends = 0
-  var streamReplies = 0
+  /// Replies that were made, and not sent before the ring was forbidden.
+  var lost = 0
+  package var streamReplies = 0
   /// Streams that ended with replies on their way.
   var brokenStreams = 0
   /// Nanoseconds from arrival to reply.
   private var waits: [UInt64] = []
 
-  init(_ settings: Settings) { self.settings = settings }
+  func wasAsked(_ asked: Asked) -> Bool { told[asked] != nil }
 
-  func wasAsked(_ asked: Asked) -> Bool { questions.contains(asked) }
-
-  /// An upstream told the truth about it.
-  func answered(_ asked: Asked) { expiry[asked] = nil }
+  /// An upstream answers the question of a configuration: from now on that may be said.
+  func told(_ asked: Asked, _ version: UInt64, _ content: Content, _ generation: Generation) {
+    let cache = generation.cache(of: asked.view)
+    let lifetime = content.lifetime(cache)
+    let now = world.clock
+    // What nobody may have any more makes room. It is kept a while to tell an old answer from a wrong one.
+    told[asked]!.removeAll { $0.version == version && $0.lifetime == lifetime || $0.clock + 3600 * second < now }
+    told[asked]!.append(
+      Told(
+        version: version, content: content, lifetime: lifetime, isCached: cache != nil, clock: now, time: world.time))
+  }
 
   // Queries.
 
   /// A new query and its message. An id is one query's at a time on a stream (RFC 7766 §6.2.1).
-  func query(_ asked: Asked, isStream: Bool, idIsTaken: (UInt16) -> Bool = { _ in false }) -> (Int, [UInt8]) {
-    questions.insert(asked)
+  func query(
+    _ asked: Asked, listener: Int, isStream: Bool, idIsTaken: (UInt16) -> Bool = { _ in false }
+  ) -> (Int, [UInt8]) {
+    var asked = asked
+    asked.view = listener == 0 && world.generation.settings.zones.count > 1 && Asked.isLab(asked.number) ? 1 : 0
+    if told[asked] == nil { told[asked] = [] }
     var bits = world.chance.next()
     while idIsTaken(UInt16(truncatingIfNeeded: bits >> 40)) { bits = world.chance.next() }
     var name = asked.name
@@ -75,7 +102,7 @@ final class Ledger {
     }
     queries.append(
       Query(
-        asked: asked, id: UInt16(truncatingIfNeeded: bits >> 40), flags: flags,
+        asked: asked, listener: listener, id: UInt16(truncatingIfNeeded: bits >> 40), flags: flags,
         question: Array(writer.bytes[12..<12 + name.count + 4]), opt: opt, isStream: isStream))
     return (queries.count - 1, writer.bytes)
   }
@@ -120,6 +147,7 @@ final class Ledger {
     queries[index].replies += 1
     waits.append(world.time - queries[index].arrivedAt)
     replies += 1
+    if queries[index].listener != listener { world.report("a reply from another address than was asked") }
     check(message, of: queries[index])
   }
 
@@ -130,10 +158,10 @@ final class Ledger {
     if queries.indices.contains(index) { queries[index].replies += 1 }
   }
 
-  var worstWait: UInt64 { waits.max() ?? 0 }
+  package var worstWait: UInt64 { waits.max() ?? 0 }
 
   /// Nanoseconds that a share of the replies took at most.
-  func wait(_ share: Double) -> UInt64 { waits.sorted()[Int(Double(waits.count - 1) * share)] }
+  package func wait(_ share: Double) -> UInt64 { waits.sorted()[Int(Double(waits.count - 1) * share)] }
 
   // Accounts.
 
@@ -145,7 +173,7 @@ final class Ledger {
       if queries[query].replies < ordinal {
         guard age > patience else { break }
         overdue += 1
-        if overdue > world.sum(.droppedNoSlot) {
+        if overdue > world.sum(.droppedNoSlot) + world.sum(.droppedRingRefused) + lost {
           return world.report("no reply within \(patience / millisecond) ms to \(queries[query].asked)")
         }
       }
@@ -153,18 +181,24 @@ final class Ledger {
     }
   }
 
-  /// When nothing is pending any more, everything that came in is one of: answered, ignored, dropped.
+  /// When nothing is pending any more, everything that came in is exactly one of: answered, ignored, dropped.
   func checkAccounts() {
     let came = arrived.count + junkArrived
     let counted = world.sum(.datagrams)
     if counted != came { world.report("\(came) datagrams arrived, \(counted) were counted") }
-    let gone = came - replies - junkReplies - failedSends - world.sum(.ignored)
-    let dropped = world.sum(.droppedNoSlot)
-    if gone < 0 || gone > dropped { world.report("\(gone) datagrams unaccounted for, \(dropped) counted as dropped") }
-    let produced = replies + junkReplies + failedSends + streamReplies
+    let received = counted + world.sum(.frames)
+    let outcomes: [Counters.Shard] = [.replies, .ignored, .droppedNoSlot, .droppedClientGone, .droppedRingRefused]
+    let settled = outcomes.map { world.sum($0) }
+    if received != settled.reduce(0, +) {
+      world.report("\(received) messages were received; \(outcomes) are \(settled), in sum \(settled.reduce(0, +))")
+    }
+    let unsent = world.sum(.droppedNotSent)
+    if unsent != failedSends { world.report("\(failedSends) replies could not be sent, \(unsent) were counted") }
+    let produced = replies + junkReplies + failedSends + streamReplies + lost
     let said = world.sum(.replies)
     if said < produced || brokenStreams == 0 && said != produced {
       world.report("\(produced) replies came, \(said) were counted")
     }
+    if failures > 0, !allowsFailures { world.report("\(failures) clients heard SERVFAIL though nothing went wrong") }
   }
 }

@@ -2,23 +2,24 @@ import Engine
 
 extension World {
   /// A client's datagram with a question, from a port of its own; `to` is the shard that the kernel picks for it.
-  @discardableResult
-  func ask(_ asked: Asked, to shard: Int? = nil) -> Int {
-    let (query, message) = ledger.query(asked, isStream: false)
-    send(message, of: query, to: shard)
-    return query
+  package func ask(_ asked: Asked, listener: Int = 0, to shard: Int? = nil) {
+    let (query, message) = ledger.query(asked, listener: listener, isStream: false)
+    if chance.happens(faults.cut) { return sendJunk(Array(message.prefix(chance.below(message.count))), to: shard) }
+    send(message, of: query, to: shard, listener: listener)
   }
 
   /// Bytes that are no query, as a datagram.
-  func sendJunk(_ message: [UInt8], to shard: Int? = nil) { send(message, of: -1 - chance.below(1000), to: shard) }
+  package func sendJunk(_ message: [UInt8], to shard: Int? = nil) {
+    send(message, of: -1 - chance.below(1000), to: shard, listener: 0)
+  }
 
-  private func send(_ message: [UInt8], of query: Int, to shard: Int?) {
-    let shard = shard ?? chance.below(nodes.count)
+  private func send(_ message: [UInt8], of query: Int, to shard: Int?, listener: Int) {
+    let shard = shard ?? chance.below(shards)
     let copies = chance.happens(faults.duplicate) ? 2 : 1
     for _ in 0..<copies where !chance.happens(faults.loss) {
       after(wander()) { [self] in
-        nodes[shard].port.arrive(message, from: Ledger.address(of: query), listener: 0) {
-          self.ledger.arrived(max(query, -1))
+        listening[shard][listener].arrive(message, from: Ledger.address(of: query)) {
+          if !self.sabotages(.uncountedDatagram) { self.ledger.arrived(max(query, -1)) }
         }
       }
     }
@@ -26,66 +27,70 @@ extension World {
 
   /// A client's TCP connection; the shard is the one that the kernel picks for it.
   @discardableResult
-  func connect(to shard: Int? = nil) -> ClientStream {
-    let client = ClientStream(world: self)
+  package func connect(to shard: Int? = nil, listener: Int = 0) -> ClientStream {
+    let client = ClientStream(world: self, listener: listener)
     streams.append(client)
-    let shard = shard ?? chance.below(nodes.count)
+    let shard = shard ?? chance.below(shards)
     after(latency()) { [self] in
-      nodes[shard].port.connect(client, from: Ledger.address(of: streams.count), listener: 0) { client.accepted($0) }
+      listening[shard][listener].connect(client, from: Ledger.address(of: streams.count)) { client.accepted($0) }
     }
     return client
   }
 }
 
 /// A client's end of a TCP connection.
-final class ClientStream: StreamEnd {
+package final class ClientStream: StreamEnd {
   private unowned let world: World
+  private let listener: Int
   private var socket: Socket?
   private var toSend: [UInt8] = []
   private var input: [UInt8] = []
   /// Queries without a reply, by id, and when they were sent.
-  private(set) var pending: [UInt16: (query: Int, sentAt: UInt64)] = [:]
+  package private(set) var pending: [UInt16: (query: Int, sentAt: UInt64)] = [:]
   /// Takes what it is sent.
-  var reads = true
+  package var reads = true
   /// Octets it writes at a time.
-  var chunk = Int.max
+  package var chunk = Int.max
   /// Nothing that it does gives the server a reason to hang up.
-  var isGood = true
-  private(set) var answered = 0
-  private(set) var worstWait: UInt64 = 0
+  package var isGood = true
+  package private(set) var answered = 0
+  package private(set) var worstWait: UInt64 = 0
   /// The server closed.
-  private(set) var isOver = false
-  private(set) var isClosed = false
+  package private(set) var isOver = false
+  package private(set) var isClosed = false
   private var finishes = false
-  private(set) var hasFinished = false
+  package private(set) var hasFinished = false
 
-  init(world: World) { self.world = world }
+  init(world: World, listener: Int) {
+    self.world = world
+    self.listener = listener
+  }
 
   /// Writes queries, all at once.
-  func ask(_ asked: [Asked]) {
+  package func ask(_ asked: [Asked]) {
     var bytes: [UInt8] = []
     for one in asked {
-      let (query, message) = world.ledger.query(one, isStream: true) { self.pending[$0] != nil }
+      let (query, message) = world.ledger.query(one, listener: listener, isStream: true) { self.pending[$0] != nil }
       pending[world.ledger.queries[query].id] = (query, world.time)
       bytes += MessageWriter.octets(UInt16(message.count)) + message
     }
     write(bytes)
   }
 
-  func write(_ bytes: [UInt8]) {
+  package func write(_ bytes: [UInt8]) {
     toSend += bytes
     flush()
   }
 
   /// Says that nothing more will come, and waits for what is due.
-  func finish() {
+  package func finish() {
     finishes = true
     hasFinished = true
     flush()
   }
 
   /// Goes away without a word, whatever is due.
-  func close(resetting: Bool) {
+  package func close(resetting: Bool) {
     isGood = false
     isClosed = true
     if !pending.isEmpty { world.ledger.brokenStreams += 1 }
@@ -112,7 +117,7 @@ final class ClientStream: StreamEnd {
     }
   }
 
-  func received(_ bytes: [UInt8]) {
+  package func received(_ bytes: [UInt8]) {
     guard !isClosed else { return socket?.reset() ?? () }
     guard reads else { return }
     socket?.consumed(bytes.count)
@@ -138,14 +143,14 @@ final class ClientStream: StreamEnd {
     world.ledger.check(message, of: world.ledger.queries[query])
   }
 
-  func finished() { end() }
-  func wasReset() { end() }
+  package func finished() { end() }
+  package func wasReset() { end() }
 
   private func end() {
     guard !isOver else { return }
     isOver = true
     if !reads || !pending.isEmpty { world.ledger.brokenStreams += 1 }
-    if isGood, !pending.isEmpty, world.suspended == 0 {
+    if isGood, !pending.isEmpty, world.suspended == 0, world.slack < second, world.refusals == 0 {
       world.report("a stream was closed with \(pending.count) queries unanswered: \(pending), \(answered) answered")
     }
   }

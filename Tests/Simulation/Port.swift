@@ -13,14 +13,26 @@ final class Port {
     var memory: Range<UInt>?
     /// A reply's receive buffer.
     var buffer = -1
+    /// Called when the shard sees it.
+    var seen: (() -> Void)?
   }
 
   unowned let world: World
+  let generation: Generation
   let index: Int
+  /// When the shard's thread runs next: something is there for it, or its wait is over.
+  var turnAt = UInt64.max
+  /// It does not run before.
+  private(set) var stalledUntil: UInt64 = 0
+  let listening: [ListeningSocket]
   var random: Chance
-  var listeners: [Listener] = []
   var buffers: ReceiveBuffers
   var hasEvents = false
+  var isForbidden = false
+  /// errno, once the shard has met with it.
+  private(set) var refusal: Int32 = 0
+  /// Replies asked for and not carried out.
+  var unsubmittedReplies = 0
 
   private var queue: [(Port) -> Void] = []
   private var ready: [Ready] = []
@@ -30,21 +42,72 @@ final class Port {
   private var nextHandle: Int32 = 100
   private var owned: [Range<UInt>] = []
 
-  init(world: World, index: Int) {
+  init(world: World, generation: Generation, index: Int) {
     self.world = world
+    self.generation = generation
     self.index = index
+    listening = world.listening[index]
     random = Chance(seed: world.chance.next())
     buffers = ReceiveBuffers(count: world.faults.buffers)
-    listeners = world.fabric.settings.listeners.indices.map { Listener($0) }
   }
 
   var hasReady: Bool { !ready.isEmpty }
   /// Nothing is the ring's but the receive buffers that wait for datagrams.
   var isAtRest: Bool { ready.isEmpty && queue.isEmpty && owned.isEmpty && sockets.isEmpty && buffers.areAllFree }
 
+  /// After the shard's last turn: the kernel ends what its thread left open, connections to upstreams.
+  func shutDown() {
+    for socket in sockets.values.sorted(by: { $0.handle < $1.handle }) {
+      if socket.server == nil { world.report("a shard has left with the connection of a client, handle \(socket.handle)") }
+      socket.shutDown()
+    }
+    takeApart()
+    if !buffers.areAllFree { world.report("a shard has left with receive buffers") }
+  }
+
+  /// It was forbidden: what it held is closed, what it was to send is lost.
+  func die() {
+    for socket in sockets.values.sorted(by: { $0.handle < $1.handle }) {
+      if let client = socket.far as? ClientStream { client.isGood = false }
+      socket.shutDown()
+    }
+    for socket in listening {
+      _ = socket.stopReceiving(self)
+      _ = socket.stopAccepting(self)
+    }
+    world.ledger.lost += unsubmittedReplies
+    world.ledger.brokenStreams += 1
+    takeApart()
+  }
+
+  /// Ends what refers to each other.
+  func takeApart() {
+    sockets = [:]
+    queue = []
+    owned = []
+  }
+
+  /// More connections than a shard has places for would be a leak.
+  func checkBounds() {
+    if sockets.count > 1200 { world.report("\(sockets.count) connections of one shard") }
+    if owned.count > 8192 { world.report("\(owned.count) operations of one shard") }
+  }
+
+  /// Something is there for the shard: its thread runs soon.
+  func rouse() {
+    if world.chance.happens(world.faults.stall) {
+      stalledUntil = world.time + world.chance.between(0, world.faults.stallMost)
+    }
+    turnAt = max(stalledUntil, min(turnAt, world.time + world.chance.between(500, 20 * microsecond)))
+  }
+
   // Completions.
 
   func reap() -> Int {
+    if isForbidden {
+      refusal = 1
+      return 0
+    }
     if !queue.isEmpty { submit() }
     if !reaped.isEmpty { world.report("a completion was not looked at") }
     let count =
@@ -57,6 +120,7 @@ final class Port {
   func see(_ index: Int) -> Completion {
     let seen = reaped[index]
     if index == reaped.count - 1 { reaped = [] }
+    seen.seen?()
     if seen.handle >= 0 { sockets[seen.handle]?.outstanding -= 1 }
     if let memory = seen.memory { disown(memory) }
     if seen.buffer >= 0 { buffers.free(seen.buffer) }
@@ -71,10 +135,14 @@ final class Port {
     let item = Ready(
       completion: Completion(token: token, result: result, more: false, buffer: -1), handle: handle,
       memory: memory?.range)
+    afterwards { self.push(item) }
+  }
+
+  func afterwards(_ action: @escaping () -> Void) {
     if world.chance.happens(world.faults.slowCompletion) {
-      world.at(world.time + world.chance.between(1, millisecond)) { self.push(item) }
+      world.at(world.time + world.chance.between(1, millisecond), action)
     } else {
-      push(item)
+      action()
     }
   }
 
@@ -87,7 +155,7 @@ final class Port {
       at = world.chance.below(ready.count + 1)
     }
     ready.insert(item, at: at)
-    world.rouse(index)
+    rouse()
   }
 
   // Submissions.
@@ -122,18 +190,46 @@ final class Port {
 
   // Handles.
 
-  func newSocket(_ transport: Transport, upstream: Int, address: [UInt8]) -> Socket {
-    // A number is used again as soon as it may be, as descriptors are.
+  /// A number is used again as soon as it may be, as descriptors are.
+  private func newHandle() -> Int32 {
     let handle = freeHandles.popLast() ?? nextHandle
     if handle == nextHandle { nextHandle += 1 }
-    let socket = Socket(port: self, handle: handle, transport: transport, upstream: upstream, address: address)
-    sockets[handle] = socket
+    return handle
+  }
+
+  func newSocket(_ transport: Transport, server: SimulatedUpstream?, address: [UInt8]) -> Socket {
+    let socket = Socket(port: self, handle: newHandle(), transport: transport, server: server, address: address)
+    sockets[socket.handle] = socket
     return socket
+  }
+
+  func descriptor(_ handle: Int32) -> Int32 {
+    guard let socket = sockets[handle] else { return -9 }
+    return socket.descriptor
+  }
+
+  func abandon(_ handle: Int32) {
+    guard let socket = sockets.removeValue(forKey: handle) else {
+      return world.report("handle \(handle) was handed over, which is not open")
+    }
+    if socket.outstanding > 0 { world.report("handle \(handle) was handed over with operations outstanding") }
+    world.abandoned[socket.descriptor] = socket
+    freeHandles.append(handle)
+  }
+
+  func adopt(_ descriptor: Int32) -> Int32 {
+    guard let socket = world.abandoned.removeValue(forKey: descriptor) else {
+      world.report("descriptor \(descriptor) was taken over, which nobody handed over")
+      return -9
+    }
+    socket.move(to: self, handle: newHandle())
+    sockets[socket.handle] = socket
+    return socket.handle
   }
 
   func open(_ upstream: Int, _ transport: Transport) -> Int32 {
     if world.chance.happens(world.faults.openFails) { return -24 }
-    let socket = newSocket(transport, upstream: upstream, address: [])
+    let socket = newSocket(transport, server: generation.server(upstream), address: [])
     if transport == .udp { socket.state = .connected }
     return socket.handle
   }
@@ -146,10 +242,10 @@ final class Port {
   }
 
   func connect(_ handle: Int32, _ upstream: Int, _ token: Token) {
-    operate(handle, "connect") { [world] socket in
+    operate(handle, "connect") { socket in
       socket.state = .connecting
       socket.connecting = token
-      world.upstreams[upstream].connecting(socket)
+      socket.server?.connecting(socket)
     }
   }
 
@@ -162,7 +258,7 @@ final class Port {
     own(buffer, "a write")
     let bytes = buffer.octets()
     operate(handle, "write") { [world] socket in
-      if buffer.octets() != bytes { world.report("a write's bytes changed before it was carried out") }
+      if !buffer.holds(bytes) { world.report("a write's bytes changed before it was carried out") }
       socket.write(Socket.Operation(buffer: buffer, token: token))
     }
   }
@@ -185,12 +281,10 @@ final class Port {
   func stop(_ token: Token) {
     switch token.operation {
     case .receive:
-      guard listeners[token.index].isReceiving else { return }
-      listeners[token.index].isReceiving = false
+      guard listening[token.index].stopReceiving(self) else { return }
       push(Ready(completion: Completion(token: token, result: Completion.stopped, more: false, buffer: -1)))
     case .accept:
-      guard listeners[token.index].isAccepting else { return }
-      listeners[token.index].isAccepting = false
+      guard listening[token.index].stopAccepting(self) else { return }
       push(Ready(completion: Completion(token: token, result: Completion.stopped, more: false, buffer: -1)))
     default:
       for socket in sockets.values where socket.reading?.token == token { socket.stopReading() }
@@ -205,10 +299,16 @@ final class Port {
     freeHandles.append(handle)
   }
 
+  /// Another shard, or the next generation's.
   func wake(_ shard: Int) {
+    guard let port = generation.wake(shard) else { return world.report("shard \(shard) was woken, which is not there") }
+    port.wake()
+  }
+
+  func wake() {
     guard !world.chance.happens(world.faults.wakeLost) else { return }
     let item = Ready(completion: Completion(token: Token(.mail, index: 0), result: 0, more: false, buffer: -1))
     let delay = world.chance.happens(world.faults.wakeLate) ? world.chance.between(0, 20 * millisecond) : 0
-    world.at(world.time + delay) { [world] in world.nodes[shard].port.push(item) }
+    world.at(world.time + delay) { self.push(item) }
   }
 }
