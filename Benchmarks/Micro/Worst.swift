@@ -15,7 +15,9 @@ final class WorstQuery: Workload {
     let options = [UInt8](repeating: 0, count: 31 * 4) + [0, 12, 0, 81] + [UInt8](repeating: 0, count: 81)
     let name = (0..<127).flatMap { _ in [1, 0x41] as [UInt8] } + [0]
     octets =
-      [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1] + name + [0, 1, 0, 1, 0, 0, 41, 4, 0xD0, 0, 0, 0, 0, 0, UInt8(options.count)]
+      [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1] + name + [
+        0, 1, 0, 1, 0, 0, 41, 4, 0xD0, 0, 0, 0, 0, 0, UInt8(options.count),
+      ]
       + options
   }
 

@@ -28,7 +28,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
 func withBlock(_ input: [UInt8], _ body: (Bytes) -> Void) {
   let block = UnsafeMutableRawPointer.allocate(byteCount: input.count, alignment: 1)
   defer { unsafe block.deallocate() }
-  unsafe input.withUnsafeBytes { unsafe block.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(block), byteCount: $0.count) }
+  unsafe input.withUnsafeBytes {
+    unsafe block.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(block), byteCount: $0.count)
+  }
   // The block is as long as the input, and outlives the call.
   body(unsafe Bytes(base: block, count: input.count))
 }

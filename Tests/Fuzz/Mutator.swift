@@ -26,7 +26,8 @@ public struct Mutator: RandomNumberGenerator {
       case 0 where at < octets.count: octets[at] ^= 1 << UInt8(below(8))
       case 1 where at < octets.count: octets[at] = Self.notable[below(Self.notable.count)]
       case 2 where at + 1 < octets.count:
-        octets.replaceSubrange(at..<at + 2, with: [[0, 12], [0xC0, 12], [0xC0, UInt8(at & 0xFF)], [0xFF, 0xFF]][below(4)])
+        octets.replaceSubrange(
+          at..<at + 2, with: [[0, 12], [0xC0, 12], [0xC0, UInt8(at & 0xFF)], [0xFF, 0xFF]][below(4)])
       case 3: octets.removeSubrange(at..<end)
       case 4: octets.removeSubrange(at...)
       case 5: octets.insert(contentsOf: octets[at..<end], at: below(octets.count + 1))

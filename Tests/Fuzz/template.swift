@@ -13,7 +13,8 @@ func fuzzTemplate(_ input: [UInt8]) {
   }
   let service = ClusterDNS(service: "kube-dns-upstream", environment: environment)
   let rendering = try? Template(String(decoding: input, as: UTF8.self)).render(
-    Template.Values(localIPs: ["169.254.20.10", "fd00::10"], clusterDNS: service, prometheusEndpoint: ":9253", port: 53),
+    Template.Values(
+      localIPs: ["169.254.20.10", "fd00::10"], clusterDNS: service, prometheusEndpoint: ":9253", port: 53),
     config)
   precondition(rendering != nil)
 }

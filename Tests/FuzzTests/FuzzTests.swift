@@ -1,5 +1,5 @@
-import FuzzTargets
 import Foundation
+import FuzzTargets
 import Testing
 
 /// Each fuzz target's corpus, and a seeded few thousand mutations of it: the short form of `Tools/fuzz`.
@@ -16,7 +16,8 @@ import Testing
   }
 
   static func corpus(_ target: FuzzTarget) throws -> [[UInt8]] {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fuzz/corpus/\(target.rawValue)")
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(
+      path: "../Fuzz/corpus/\(target.rawValue)")
     let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
     return try files.sorted { $0.path < $1.path }.map { Array(try Data(contentsOf: $0)) }
   }
