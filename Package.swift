@@ -101,6 +101,10 @@ let package = Package(
       // Valgrind 3.19 gives up at clang's DWARF 5; what callgrind needs is the symbols.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"])]),
     .target(name: "MallocCount", path: "Tests/MallocCount"),
+    .target(
+      name: "FuzzTargets", dependencies: ["Chain", "Corefile", "Engine", "Memory", "Template", "Upstream", "Wire"],
+      path: "Tests/Fuzz", exclude: ["LibFuzzer", "corpus"], swiftSettings: strict),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: strict),
     .testTarget(name: "WireTests", dependencies: ["Wire", "Memory"], swiftSettings: strict),
     .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Memory"], swiftSettings: strict),
     .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),

@@ -22,7 +22,7 @@ struct NameWriter: ~Copyable {
   private let starts = Region(size: 128)
   private let hashes = Region(size: 128 * 8)
   private let other = Region(size: 256)
-  private var work = 0
+  private(set) var work = 0
   /// The last pointer that was a whole name, and the pointer that it became: an RRset has one owner.
   private var lastPointer: UInt16 = 0
   private var lastWritten: UInt16 = 0

@@ -77,11 +77,11 @@ public enum Name {
       length &+= octet &+ 1
       guard length <= maxLength else { return nil }
       if octet == 0 { return true }
-      var index = 1
+      let label = message.slice(a.at, octet &+ 1)
+      let otherLabel = message.slice(b.at, octet &+ 1)
+      var index = label.equals(otherLabel) ? octet &+ 1 : 1
       while index <= octet {
-        guard Fold.lower(UInt64(message[a.at &+ index])) == Fold.lower(UInt64(message[b.at &+ index])) else {
-          return false
-        }
+        guard Fold.lower(UInt64(label[index])) == Fold.lower(UInt64(otherLabel[index])) else { return false }
         index &+= 1
       }
       a.at &+= octet &+ 1

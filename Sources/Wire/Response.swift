@@ -41,6 +41,10 @@ public struct ImageWriter: ~Copyable {
   /// The records, after `write` succeeded.
   public var image: Bytes { memory.bytes.slice(start, end &- start) }
 
+  /// What the last `write` cost, in octets of names walked: what a message may ask for is bounded (`NameWriter.maxWork`).
+  package var work: Int { names.work }
+  package static var maxWork: Int { NameWriter.maxWork }
+
   /// Offsets of the TTLs in `image`: 16-bit words in network order.
   public var ttlOffsets: Bytes { offsets.bytes.slice(0, offsetCount &* 2) }
 
