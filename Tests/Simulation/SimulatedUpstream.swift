@@ -114,7 +114,8 @@ package final class SimulatedUpstream {
 
   func answer(_ message: Message, _ asked: Asked, limit: Int, to socket: Socket) -> [UInt8] {
     if refused.contains(asked.number) {
-      return MessageWriter(id: message.id, flags: 0x8185, name: Array(message.question.dropLast(4)), type: asked.type).bytes
+      return MessageWriter(id: message.id, flags: 0x8185, name: Array(message.question.dropLast(4)), type: asked.type)
+        .bytes
     }
     let version = world.version(of: asked)
     var content = Content(asked, version: version)
