@@ -24,6 +24,7 @@ let package = Package(
     .executable(name: "standin", targets: ["standin"]),
     .executable(name: "Benchmarks", targets: ["Benchmarks"]),
     .executable(name: "floor", targets: ["floor"]),
+    .executable(name: "simulate", targets: ["simulate"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -100,11 +101,21 @@ let package = Package(
       // Valgrind 3.19 gives up at clang's DWARF 5; what callgrind needs is the symbols.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"])]),
     .target(name: "MallocCount", path: "Tests/MallocCount"),
+    .target(
+      name: "FuzzTargets", dependencies: ["Chain", "Corefile", "Engine", "Memory", "Template", "Upstream", "Wire"],
+      path: "Tests/Fuzz", exclude: ["LibFuzzer", "corpus"], swiftSettings: strict),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: strict),
     .testTarget(name: "WireTests", dependencies: ["Wire", "Memory"], swiftSettings: strict),
     .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Memory"], swiftSettings: strict),
     .testTarget(name: "CacheTests", dependencies: ["Cache", "Memory", "MallocCount"], swiftSettings: strict),
-    .testTarget(
-      name: "EngineTests", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], swiftSettings: strict),
+    .target(
+      name: "Simulation", dependencies: ["Engine", "Upstream", "Wire", "Cache", "Memory"], path: "Tests/Simulation",
+      swiftSettings: hot),
+    .executableTarget(
+      name: "simulate",
+      dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Tests/Simulate", swiftSettings: strict),
+    .testTarget(name: "EngineTests", dependencies: ["Simulation", "Engine"], swiftSettings: strict),
     .testTarget(
       name: "RingTests", dependencies: ["CSocket", "Engine", "Epoll", "Memory", "Rings", "Sockets", "Uring"],
       swiftSettings: strict),

@@ -163,7 +163,7 @@ final class Image: Workload {
     for index in 0..<Service.count {
       let response = responses[index]
       let question = response.slice(Header.length, Service.nameLength + 4)
-      if images.write(response, question: question)?.answers == 1 { right &+= 1 }
+      if images.write(response, question: question, chainOnly: true)?.answers == 1 { right &+= 1 }
     }
   }
 

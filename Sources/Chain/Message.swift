@@ -1,3 +1,4 @@
+import Corefile
 import Memory
 import Wire
 
@@ -88,6 +89,20 @@ extension Message {
         records.append(record)
       }
       self[section] = records
+    }
+  }
+
+  /// Leaves out answers that neither `name` (folded) nor an alias before them leads to: as `ImageWriter` does.
+  mutating func keepChain(from name: [UInt8]) {
+    var name = name
+    answers = answers.filter { record in
+      let owner = WireName.folded(record.owner)
+      guard owner == name else {
+        return record.type == RecordType.rrsig
+          || record.type == RecordType.dname && ZoneName(wire: owner).contains(ZoneName(wire: name))
+      }
+      if record.type == RecordType.cname { name = WireName.folded(record.data) }
+      return true
     }
   }
 

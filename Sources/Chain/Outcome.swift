@@ -66,8 +66,10 @@ enum Outcome: Sendable {
       if forwarding.then == nil && forwarding.query.isUnchanged { return .forward(errand) }
       errand.asked = forwarding.query.asked
       let then = forwarding.then ?? { .answer($0) }
+      let asked = forwarding.query.name.wire
       errand.then = { bytes in
-        guard let message = Message(bytes) else { return nil }
+        guard var message = Message(bytes) else { return nil }
+        message.keepChain(from: asked)
         return then(message).resolution(for: inquiry)
       }
       return .forward(errand)

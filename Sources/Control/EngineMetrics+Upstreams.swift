@@ -77,13 +77,18 @@ extension EngineMetrics {
     for (shard, counters) in counters.enumerated() {
       for (name, help, word) in [
         ("ringlet_datagrams_total", "Datagrams received.", Counters.Shard.datagrams),
-        ("ringlet_replies_total", "Replies sent.", .replies),
-        ("ringlet_ignored_total", "Datagrams that are no query: too short, a response, over 2 KiB.", .ignored),
+        ("ringlet_stream_messages_total", "Messages received over TCP.", .frames),
+        ("ringlet_replies_total", "Replies sent, over UDP and TCP.", .replies),
+        ("ringlet_ignored_total", "Messages that are no query: too short, a response, over 2 KiB.", .ignored),
         ("ringlet_malformed_total", "Messages answered with FORMERR, NOTIMP or BADVERS.", .malformed),
         ("ringlet_streams_total", "TCP connections accepted.", .streams),
         ("ringlet_joined_misses_total", "Queries that waited for a question another had asked.", .joined),
         ("ringlet_hedged_questions_total", "Questions that were slow and so were asked elsewhere too.", .hedged),
         ("ringlet_timeouts_total", "Questions that got SERVFAIL for want of an answer.", .timeouts),
+        (
+          "ringlet_mismatched_datagrams_total", "Datagrams from upstreams that answer nothing asked.",
+          .mismatches
+        ),
         ("ringlet_receive_rearms_total", "Times that receiving stopped for want of buffers.", .buffersExhausted),
       ] {
         out.counter(
@@ -96,8 +101,19 @@ extension EngineMetrics {
         "ringlet_pending_questions", Double(counters.read(.pending)), help: "Questions that wait for an upstream.",
         labels: ["shard": "\(shard)"])
     }
+    for shard in counters.indices {
+      out.counter(
+        "ringlet_kernel_drops_total", Double(listeners[shard].drops),
+        help: "Datagrams that the kernel dropped because the shard's socket was full.", labels: ["shard": "\(shard)"])
+    }
+    for shard in counters.indices {
+      out.gauge(
+        "ringlet_mailbox_bytes", Double(fabric.mailDepth(shard)), help: "Letters of other shards that wait to be read.",
+        labels: ["shard": "\(shard)"])
+    }
     for (reason, word) in [
       ("send_slots", Counters.Shard.droppedNoSlot), ("not_sent", .droppedNotSent), ("client_gone", .droppedClientGone),
+      ("ring_refused", .droppedRingRefused),
       ("questions", .refusedQuestions), ("mailbox", .refusedMail), ("streams", .streamsRefused),
     ] {
       out.counter(

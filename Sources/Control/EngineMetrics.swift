@@ -2,6 +2,7 @@ import Cache
 import Chain
 import Engine
 import Rings
+import Sockets
 
 /// What the shards have counted, under CoreDNS's names (spec a.10). Counters of all shards are added up; a labelled
 /// series does not exist until something was counted under it.
@@ -10,9 +11,12 @@ public struct EngineMetrics: Sendable {
   let counters: [Counters]
   let readers: [SegmentReader]
   let rings: RingReport
+  /// Of each shard.
+  let listeners: [Listeners]
 
-  public init(_ fabric: Fabric, _ rings: RingReport) {
+  public init(_ fabric: Fabric, _ listeners: [Listeners], _ rings: RingReport) {
     self.fabric = fabric
+    self.listeners = listeners
     self.rings = rings
     counters = (0..<fabric.shards).map(fabric.counters)
     readers = (0..<fabric.shards).map(fabric.reader)

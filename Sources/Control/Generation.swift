@@ -40,9 +40,8 @@ final class Generation: Sendable {
   ) throws {
     let listeners = estate.sockets.compactMap { Listeners(estate.heritage.addresses, $0) }
     let size = Fabric.cacheSize(of: estate.heritage)
-    guard listeners.count == estate.heritage.shards, let cache = SharedRegion(of: estate.cache.number, size: size) else {
-      throw Estate.Unusable()
-    }
+    guard listeners.count == estate.heritage.shards, let cache = SharedRegion(of: estate.cache.number, size: size)
+    else { throw Estate.Unusable() }
     var settings = settings
     settings.keepCache(of: estate.heritage.settings)
     let fabric = Fabric(settings: settings, after: estate.heritage, segments: cache)

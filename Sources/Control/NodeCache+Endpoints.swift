@@ -39,7 +39,7 @@ extension NodeCache {
     var out = Exposition()
     if let generation = work.withLock({ $0 }) {
       generation.carryCounts()
-      EngineMetrics(generation.fabric, generation.rings).add(to: &out)
+      EngineMetrics(generation.fabric, generation.listeners, generation.rings).add(to: &out)
       generation.files.add(to: &out)
     }
     setupErrors.add(to: &out)

@@ -228,8 +228,13 @@ extension NodeCache {
   }
 
   /// Whether another process answers on one of our addresses, or stands by to: it needs the interface and the rules.
-  var hasSibling: Bool {
-    if handover.state.withLock({ $0.isStandingBy }) || handover.hasStandby { return true }
+  var hasSibling: Bool { sharesSockets || hasNeighbour }
+
+  /// The sockets of this process are another's too, that serves or stands by.
+  var sharesSockets: Bool { handover.state.withLock { $0.isStandingBy } || handover.hasStandby }
+
+  /// Another process has sockets of its own at our addresses.
+  var hasNeighbour: Bool {
     let own = Set(work.withLock { $0?.listeners ?? [] }.flatMap(\.udp).map(UDPSockets.inode))
     return UDPSockets.bound(to: flags.localIPs.compactMap { IPAddress($0) }, port: flags.dnsPort).contains {
       !own.contains($0)

@@ -177,7 +177,7 @@ public final class NodeCache: Sendable {
   /// Waits until nobody waits for an upstream any more, at most as long as CoreDNS gives its servers to stop. What comes
   /// from now on is another's, if there is one.
   private func drain() {
-    if hasSibling { work.withLock { $0?.retire() } }
+    if !sharesSockets, hasNeighbour { work.withLock { $0?.retire() } }
     let end = ContinuousClock.now + .seconds(5)
     while work.withLock({ $0.map(\.isIdle) == false }), ContinuousClock.now < end { usleep(5000) }
   }

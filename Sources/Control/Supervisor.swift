@@ -115,7 +115,12 @@ public final class Supervisor: Sendable {
     let code = unsafe posix_spawn(&child, "/proc/self/exe", &actions, &attributes, &words, inherited)
     unsafe posix_spawn_file_actions_destroy(&actions)
     unsafe posix_spawnattr_destroy(&attributes)
-    unsafe (words + [inherited[inherited.count - 2]]).forEach { unsafe free($0) }
+    unsafe words.append(inherited[inherited.count - 2])
+    var at = 0
+    while unsafe at < words.count {
+      unsafe free(words[at])
+      at += 1
+    }
     return code == 0 ? child : -code
   }
 

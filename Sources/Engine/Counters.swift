@@ -110,19 +110,29 @@ public struct Counters: Sendable {
 
   /// The shard's own words.
   public enum Shard: Int, CaseIterable, Sendable {
-    case datagrams, replies, streams, streamsRefused
-    /// Datagrams that are no query: too short, a response, larger than a buffer.
+    /// Messages received, by datagram and by stream. Each has exactly one outcome: it is in `replies`, in `ignored`, or
+    /// in `droppedNoSlot`, `droppedClientGone` or `droppedRingRefused`.
+    case datagrams, frames
+    /// Replies handed to the kernel, or to a stream's output.
+    case replies
+    case streams, streamsRefused
+    /// Messages that are no query: too short, a response, larger than a buffer.
     case ignored
     /// Messages answered with FORMERR, NOTIMP or BADVERS: like CoreDNS's, the series per zone do not count them.
     case malformed
-    /// Queries that got no answer, by reason.
-    case droppedNoSlot, droppedNotSent, droppedClientGone, eventsLost
+    /// Queries without a reply: no room for one, the stream gone or not read from, the ring forbidden.
+    case droppedNoSlot, droppedClientGone, droppedRingRefused
+    /// Of `replies`, those that the kernel refused to send.
+    case droppedNotSent
+    case eventsLost
     /// Questions that got SERVFAIL for want of room.
     case refusedQuestions, refusedMail
     case joined, timeouts, concurrencyRejects
     /// Questions asked elsewhere early; and that found all upstreams down.
     case hedged, allDown
     case buffersExhausted
+    /// Datagrams from upstreams that answer nothing that was asked of them.
+    case mismatches
     case insertsRefused
     /// Questions that wait for an upstream now.
     case pending

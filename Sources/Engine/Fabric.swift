@@ -120,6 +120,9 @@ public final class Fabric: Sendable {
     return ByteQueue(mail.bytes.slice((from * shards + to) * size, size))
   }
 
+  /// Bytes of letters that a shard has not read.
+  public func mailDepth(_ shard: Int) -> Int { (0...shards).reduce(0) { $0 + mailbox(from: $1, to: shard).waiting } }
+
   public func counters(_ shard: Int) -> Counters {
     let size = Self.page(Counters.bytes(settings))
     return Counters(

@@ -70,7 +70,8 @@ extension Fabric {
       let input = (0..<bytes.count).map { bytes[$0] }
       queue.pop(message)
       // What it knew of upstreams, the other process finds out for itself.
-      if letter.kind == .stream { return (letter.origin.listener, Int32(truncatingIfNeeded: letter.origin.stream), input) }
+      guard letter.kind == .stream else { continue }
+      return (letter.origin.listener, Int32(truncatingIfNeeded: letter.origin.stream), input)
     }
     return nil
   }
@@ -87,7 +88,8 @@ extension Fabric {
     var input = input
     // The array lives through the call, and is copied there.
     return unsafe input.withUnsafeMutableBytes { memory in
-      let bytes = unsafe memory.baseAddress.map { unsafe Bytes(base: $0, count: memory.count) }
+      let bytes =
+        unsafe memory.baseAddress.map { unsafe Bytes(base: $0, count: memory.count) }
         ?? segments.bytes.slice(0, 0)
       return mailbox(from: shards, to: shard).push(Letter(kind: .stream, origin: origin), bytes)
     }

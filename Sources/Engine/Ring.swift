@@ -59,6 +59,8 @@ public struct Completion: BitwiseCopyable, Sendable {
 
   /// The result of an operation that `Ring.stop` ended: ECANCELED of Linux, negative.
   public static let stopped: Int32 = -125
+  /// What ICMP said of an earlier datagram: ECONNREFUSED of Linux, negative.
+  public static let unreachable: Int32 = -111
 
   @inline(__always) public init(token: Token, result: Int32, more: Bool, buffer: Int) {
     self.token = token

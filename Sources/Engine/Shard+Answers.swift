@@ -76,6 +76,9 @@ extension Shard where R: ~Copyable {
     case Rcode.servFail, Rcode.notImp: return (chain.servfail, true)
     case _ where response.isDenial:
       return (max(chain.denialMin, min(chain.denialMax, response.ttl)), response.hasSOA)
+    case Rcode.noError where response.answers == 0 && response.authorities > 0:
+      // A referral, or a denial that another zone's SOA came with: it says nothing of the name.
+      return (max(chain.successMin, min(chain.successMax, response.ttl)), false)
     case Rcode.noError:
       return (max(chain.successMin, min(chain.successMax, response.ttl)), true)
     default: return (max(chain.successMin, min(chain.successMax, response.ttl)), false)
@@ -138,6 +141,7 @@ extension Shard where R: ~Copyable {
         let length = build(&self, waiter, query, message, Reply.limit(query, stream: false), options)
         if tables.chains[chain].needsEveryQuery { arrange(message.slice(0, length), chain) }
         answered(waiter, query, name, q.zone, message, length)
+        counters.add(.replies)
         ring.send(
           buffer, length: length, to: waiter.origin.peer, on: waiter.origin.listener, token: Token(.send, index: slot))
       } else {
@@ -162,7 +166,6 @@ extension Shard where R: ~Copyable {
     _ waiter: Waiter, _ query: Query, _ name: Bytes, _ zone: Int, _ message: Bytes, _ length: Int
   ) {
     let duration = now &- waiter.origin.arrivedAt
-    counters.add(.replies)
     counters.answered(
       listener: waiter.origin.listener, zone: zone, stream: waiter.origin.isStream, ipv6: waiter.origin.peer.isIPv6,
       type: query.type, rcode: message.flags & Header.rcodeMask, dnssecOK: query.dnssecOK,

@@ -82,6 +82,12 @@ extension Shard where R: ~Copyable {
     hasBuffers = true
   }
 
+  /// A reply that stood in a slot of its own is out, or was refused.
+  @inline(__always) mutating func sent(_ completion: Completion) {
+    datagrams.give(completion.token.index)
+    if completion.result < 0 { counters.add(.droppedNotSent) }
+  }
+
   private mutating func giveBack(_ buffer: Int) {
     ring.release(buffer)
     hasBuffers = true

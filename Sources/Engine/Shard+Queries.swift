@@ -22,7 +22,7 @@ extension Shard where R: ~Copyable {
       let key = key(buffer.slice(0, length), query, source.listener, source.address, into: folded.bytes)
       return hit(buffer, length, query, key, of: owner(key.hash), source) ?? miss(buffer, length, query, key, source)
     case .drop:
-      if !source.isStream { counters.add(.ignored) }
+      counters.add(.ignored)
       return 0
     case .bareError(let rcode):
       counters.add(.malformed)

@@ -10,6 +10,10 @@ extension Shard where R: ~Copyable {
     links[connection].operations &-= 1
     if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
     let isDatagram = pool.connections[connection].transport == .udp
+    if isDatagram, completion.result == Completion.unreachable {
+      unreachable(connection)
+      return read(connection)
+    }
     guard completion.result > 0 || isDatagram && completion.result == 0 else {
       // An upstream may close at any time; one that did so before it ever answered is failing.
       let hasAnswered = pool.connections[connection].hasAnswered && !isDatagram
@@ -55,7 +59,9 @@ extension Shard where R: ~Copyable {
     guard message.count >= Header.length, message.flags & Header.qr != 0,
       message.flags & Header.opcodeMask == 0
     else { return !isStream }
+    if !isStream, pool.connections[connection].isMistrusted { return true }
     guard let question = pool.match(message.id, on: connection, questions: questions) else {
+      if !isStream, !pool.wasAsked(message.id, on: connection) { mismatched(connection) }
       pool.receivedOwed(message.id, on: connection)
       return true
     }
@@ -69,7 +75,15 @@ extension Shard where R: ~Copyable {
       if q.firstWaiter >= 0 {
         counters.add(listener: waiters[q.firstWaiter].origin.listener, zone: q.zone, Counters.Query.drops)
       }
+      if !isStream { mismatched(connection) }
       return !isStream
+    }
+    let upstream = pool.connections[connection].upstream
+    if rcode == Rcode.formErr, message.additionalCount == 0, !q.hasErrand, q.connection == connection, hasOPT(q) {
+      pool.forgoEDNS(upstream, now: now)
+      pool.answered(question, by: message.id, on: connection, questions: &questions, now: now)
+      retry(question)
+      return true
     }
     if message.flags & Header.tc != 0, !isStream, retriesTruncated(q) {
       // A second copy of it says nothing new.
@@ -80,7 +94,6 @@ extension Shard where R: ~Copyable {
       return true
     }
     if isStream { pool.answered(question, by: message.id, on: connection, questions: &questions, now: now) }
-    let upstream = pool.connections[connection].upstream
     let duration = now &- q.askedAt
     if (tables.forwards[q.forward].failover | tables.forwards[q.forward].next) & 1 << UInt32(rcode) != 0,
       passOn(question, rcode: rcode)
@@ -98,13 +111,25 @@ extension Shard where R: ~Copyable {
       return resume(question, with: message) || malformed(question, isStream)
     }
     writeQuestion(question)
-    guard let response = images.write(message, question: folded.bytes.slice(0, Int(q.nameLength) &+ 4)) else {
+    let asked = folded.bytes.slice(0, Int(q.nameLength) &+ 4)
+    guard let response = images.write(message, question: asked, chainOnly: true) else {
       return malformed(question, isStream)
     }
     if !isStream { pool.answered(question, by: message.id, on: connection, questions: &questions, now: now) }
     counters.exchanged(upstream: upstream, rcode: response.rcode, duration: duration)
     settle(question, with: response)
     return true
+  }
+
+  /// A datagram that answers nothing. Where somebody guesses, the socket's questions go where he cannot follow.
+  private mutating func mismatched(_ connection: Int) {
+    counters.add(.mismatches)
+    guard pool.mismatch(on: connection) else { return }
+    while let question = pool.oldest(on: connection) {
+      pool.withdraw(question, questions: &questions)
+      questions[question].carrier = .tcp
+      retry(question)
+    }
   }
 
   /// An answer whose records cannot be read. True, as from `respond`.

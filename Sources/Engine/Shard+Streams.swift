@@ -138,6 +138,7 @@ extension Shard where R: ~Copyable {
       let message = scratch.bytes.slice(0, Reply.maxStream)
       message.copy(input.slice(at &+ 2, length), at: 0)
       at &+= 2 &+ length
+      counters.add(.frames)
       streams[stream].deadline = now &+ tables.timeouts[streams[stream].listener].idle
       let address = scratch.bytes.slice(Reply.maxStream &+ 1, 56)
       streams[stream].peer.write(to: address)
@@ -145,8 +146,8 @@ extension Shard where R: ~Copyable {
         listener: streams[stream].listener, stream: stream, address: address.slice(0, 28), local: address.slice(0, 0))
       let reply = answer(message, length, Admission(message.slice(0, length), stream: true), source)
       if reply > 0 {
+        guard append(message.slice(0, reply), to: stream) else { return giveUp(stream) }
         counters.add(.replies)
-        guard append(message.slice(0, reply), to: stream) else { return closeStream(stream) }
       }
     }
     let left = streams[stream].filled &- at
@@ -209,7 +210,14 @@ extension Shard where R: ~Copyable {
     }
     streams[stream].outstanding &-= 1
     streams[stream].deadline = now &+ tables.timeouts[streams[stream].listener].idle
-    guard append(reply, to: stream) else { return closeStream(stream) }
+    guard append(reply, to: stream) else { return giveUp(stream) }
+    counters.add(.replies)
+  }
+
+  /// Ends a stream that has no room for a reply: its client does not read.
+  private mutating func giveUp(_ stream: Int) {
+    counters.add(.droppedClientGone)
+    closeStream(stream)
   }
 
   /// One write per stream for all the replies of a turn; then reads that had been held back go on.
@@ -257,12 +265,17 @@ extension Shard where R: ~Copyable {
       streams[stream].smallStart = 0
       streams[stream].smallEnd = 0
     } else {
-      streams[stream].outputStart &+= count
-      guard streams[stream].outputStart == streams[stream].outputEnd else { return }
-      streamOutputs.give(streams[stream].output)
-      streams[stream].output = -1
+      let written = streams[stream].outputStart &+ count
+      let left = streams[stream].outputEnd &- written
       streams[stream].outputStart = 0
-      streams[stream].outputEnd = 0
+      streams[stream].outputEnd = left
+      if left > 0 {
+        // At the front there is room behind it for what may be added.
+        output(stream).copy(output(stream).slice(written, left), at: 0)
+      } else {
+        streamOutputs.give(streams[stream].output)
+        streams[stream].output = -1
+      }
     }
   }
 

@@ -9,7 +9,7 @@ extension Shard where R: ~Copyable {
   public consuming func surrender() -> Segment {
     for index in 0..<streams.capacity where streams.isTaken(index) { ring.close(streams[index].handle) }
     for index in 0..<links.capacity where links.isTaken(index) { ring.close(links[index].handle) }
-    counters.add(.droppedNotSent, waiters.count)
+    counters.add(.droppedRingRefused, waiters.count)
     return segment
   }
 }

@@ -129,14 +129,33 @@ extension Shard where R: ~Copyable {
     links[connection].operations &-= 1
     if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
     // What ICMP said of an earlier datagram is told once, to whichever operation comes next.
-    if completion.result < 0 { lose(connection, failed: true) }
+    if completion.result == Completion.unreachable {
+      unreachable(connection)
+    } else if completion.result < 0 {
+      lose(connection, failed: true)
+    }
+  }
+
+  /// ICMP says of a UDP upstream that nobody listens there. Anybody may say so (CVE-2020-25705): questions are asked of
+  /// another upstream too, where there is one, and this one's answer is waited for all the same.
+  mutating func unreachable(_ connection: Int) {
+    var next = pool.oldest(on: connection)
+    while let question = next {
+      next = pool.next(after: question)
+      let q = questions[question]
+      guard q.sends < Pool.Limits.sends, q.tried.nonzeroBitCount < tables.forwards[q.forward].upstreams.count else {
+        continue
+      }
+      pool.withdraw(question, questions: &questions)
+      dispatch(question)
+    }
   }
 
   /// The message that asks: RD, AD (RFC 6840 §5.7), CD as the clients have it; an OPT for DO, or for room over UDP.
   private mutating func write(_ question: Int, _ id: UInt16, to message: Bytes) -> Int {
     let q = questions[question]
     let name = questions.name(question)
-    let hasOPT = q.dnssecOK || q.carrier == .udp
+    let hasOPT = hasOPT(q)
     let flags = Header.rd | Header.ad | (q.checkingDisabled ? Header.cd : 0)
     message.set(u16: id, at: 0)
     if q.hasErrand, let length = writeErrand(question, flags: flags, to: message) { return length }
@@ -149,6 +168,11 @@ extension Shard where R: ~Copyable {
     return EDNS.write(
       to: message, at: end, udpSize: UInt16(Reply.maxUDP), extendedRcode: 0, dnssecOK: q.dnssecOK,
       options: message.slice(0, 0))
+  }
+
+  /// Whether a question that is on a connection is asked with an OPT.
+  mutating func hasOPT(_ q: Question) -> Bool {
+    (q.dnssecOK || q.carrier == .udp) && pool.upstream(pool.connections[q.connection].upstream).plainUntil <= now
   }
 
   mutating func mark(_ connection: Int) {
@@ -244,7 +268,7 @@ extension Shard where R: ~Copyable {
   }
 
   /// Asks again, elsewhere if there is an elsewhere, as long as sends and connects are left.
-  private mutating func retry(_ question: Int) {
+  mutating func retry(_ question: Int) {
     let forward = questions[question].forward
     if questions[question].sends >= tables.forwards[forward].sends
       || questions[question].refusals >= tables.forwards[forward].refusals

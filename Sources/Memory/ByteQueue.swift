@@ -64,6 +64,9 @@ public struct ByteQueue: BitwiseCopyable, Sendable {
     control.storeRelease(control.loadRelaxed(64) &+ UInt64(8 &+ (message.count &+ 7) & ~7), at: 64)
   }
 
+  /// Bytes that wait; exact for neither side while the other is at work.
+  public var waiting: Int { Int(truncatingIfNeeded: control.loadAcquire(0) &- control.loadAcquire(64)) }
+
   /// Whether nothing waits; either side.
   public var isEmpty: Bool { control.loadAcquire(0) == control.loadAcquire(64) }
 }

@@ -55,6 +55,9 @@ public final class Listeners: Sendable {
     self.addresses = addresses
   }
 
+  /// Datagrams that the kernel dropped, for the shard did not read fast enough.
+  public var drops: UInt64 { udp.reduce(0) { $0 + UInt64(csocket_drops($1)) } }
+
   /// For another process: one of UDP and one of TCP for each address, in their order; nil: no descriptors are left.
   public var descriptors: [Descriptor]? {
     let copies = zip(udp, tcp).flatMap { [csocket_share($0), csocket_share($1)] }

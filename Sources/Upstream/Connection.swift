@@ -29,7 +29,11 @@ public struct Connection: BitwiseCopyable, Sendable {
   /// Ids used up here so far.
   public internal(set) var uses = 0
   var nextID: UInt16
+  /// Datagrams that answered nothing that was asked here.
+  var mismatches: UInt8 = 0
 
   /// The upstream has something to say here.
   public var isOwing: Bool { asked.count &+ owed > 0 }
+  /// Somebody guesses at its ids.
+  public var isMistrusted: Bool { mismatches >= Pool.Limits.mismatches }
 }

@@ -15,6 +15,9 @@ public struct Pool: ~Copyable {
     /// new one: no id is used twice on either, so no late answer can be taken for another's.
     public static let udpUses = 64
     public static let tcpUses = 65_536 - 2 * outstanding
+    /// Datagrams on one UDP socket that answer nothing it asked, before it is believed no more (RFC 5452 §9.2): each is
+    /// a guess at one of 65,536 ids. A late answer or a second copy is none of them.
+    public static let mismatches: UInt8 = 4
     /// Questions outstanding on one connection: entries of its id table.
     public static let outstanding = 1024
     /// Sends of one question where there are no more upstreams than that (RFC 9520 §3.1); and times that it may have
@@ -38,6 +41,8 @@ public struct Pool: ~Copyable {
     public static let probe: UInt64 = 1_000_000_000
     /// A connection's age, at most (spec/reliability.md §4.3: new pods behind a Service get their share).
     public static let age: UInt64 = 60_000_000_000
+    /// Without EDNS to an upstream that did not understand it, before it is tried again.
+    public static let plain: UInt64 = 3_600_000_000_000
   }
 
   public enum Choice {
@@ -235,6 +240,21 @@ public struct Pool: ~Copyable {
     if connection >= 0, connections[connection].transport == .tcp { connections[connection].owed &+= 1 }
   }
 
+  /// Whether a question was ever asked under `id` on `connection`, as far as its table remembers.
+  public func wasAsked(_ id: UInt16, on connection: Int) -> Bool {
+    let cell = ids.bytes.word(cellOffset(connection, id))
+    return cell != 0 && UInt16(truncatingIfNeeded: cell >> 16) == id
+  }
+
+  /// Counts a datagram that answers nothing. True: now the socket is believed no more, and takes no more questions.
+  public mutating func mismatch(on connection: Int) -> Bool {
+    guard !connections[connection].isMistrusted else { return false }
+    connections[connection].mismatches &+= 1
+    guard connections[connection].isMistrusted else { return false }
+    retire(connection)
+    return true
+  }
+
   /// Takes a question off the connection it was last sent on, or out of those that wait for one.
   public mutating func withdraw(_ question: Int, questions: inout Questions) {
     let connection = questions[question].connection
@@ -291,6 +311,11 @@ public struct Pool: ~Copyable {
       retire(connection)
     }
     abandon(question, questions: &questions)
+  }
+
+  /// The upstream does not understand an OPT record.
+  public mutating func forgoEDNS(_ upstream: Int, now: UInt64) {
+    upstreams[upstream].plainUntil = now &+ Limits.plain
   }
 
   /// It connected.

@@ -16,6 +16,8 @@ public struct UpstreamState: BitwiseCopyable, Sendable {
   /// Nanoseconds: the oldest probe whose outcome is not known, or 0; and when the next is due.
   public internal(set) var probedAt: UInt64 = 0
   public internal(set) var nextProbeAt: UInt64 = 0
+  /// Nanoseconds: until then it is asked without an OPT, which it did not understand (RFC 6891 §6.2.2).
+  public internal(set) var plainUntil: UInt64 = 0
   /// Nanoseconds: about 19 of 20 answers came within it. Long, until enough have come.
   var latency = Pool.Limits.longestHedge
 

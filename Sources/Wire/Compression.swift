@@ -22,7 +22,7 @@ struct NameWriter: ~Copyable {
   private let starts = Region(size: 128)
   private let hashes = Region(size: 128 * 8)
   private let other = Region(size: 256)
-  private var work = 0
+  private(set) var work = 0
   /// The last pointer that was a whole name, and the pointer that it became: an RRset has one owner.
   private var lastPointer: UInt16 = 0
   private var lastWritten: UInt16 = 0
@@ -187,6 +187,17 @@ struct NameWriter: ~Copyable {
       mine &+= octet &+ 1
     }
     return true
+  }
+
+  /// Whether two names of `message` are one; nil if one is malformed, or the message asks for too much work.
+  mutating func isSame(_ message: Bytes, _ first: Int, _ second: Int) -> Bool? {
+    let isSame = Name.isSame(message, first, second, work: &work)
+    return work <= Self.maxWork ? isSame : nil
+  }
+
+  /// Whether a whole name can be read at `start` of `message`, within the bound on work.
+  mutating func isName(_ message: Bytes, _ start: Int) -> Bool {
+    Name.expand(message, at: start, into: other.bytes, work: &work) != nil && work <= Self.maxWork
   }
 
   /// Whether the name at `ancestor` of `out` is that at `at`, or above it. Beyond the bound on work it is not.

@@ -17,6 +17,9 @@ public struct EDNS: BitwiseCopyable, Sendable {
   public static let dnssecOKBit: UInt32 = 0x8000
   /// The option that asks for, and carries, a server's identifier (RFC 5001).
   public static let nsid: UInt16 = 3
+  static let clientSubnet: UInt16 = 8
+  static let cookie: UInt16 = 10
+  static let keepalive: UInt16 = 11
   /// Options in one OPT beyond this many are an attack on the reader (Unbound CVE-2026-41292).
   static let maxOptions = 32
 
@@ -49,6 +52,37 @@ public struct EDNS: BitwiseCopyable, Sendable {
       seen &+= 1
     }
     guard at == record.end else { return nil }
+  }
+
+  /// Whether the options that have a form of their own have it, in a query: CLIENT-SUBNET (RFC 7871 §6), COOKIE (RFC 7873
+  /// §4), TCP-KEEPALIVE (RFC 7828 §3.1). Any other is anybody's.
+  func isWellFormed(_ message: Bytes) -> Bool {
+    var at = options
+    while at < options &+ optionsLength {
+      let length = Int(message.u16(at &+ 2))
+      switch message.u16(at) {
+      case Self.clientSubnet: if !Self.isSubnet(message.slice(at &+ 4, length)) { return false }
+      case Self.cookie: if length != 8, length < 16 || length > 40 { return false }
+      case Self.keepalive: if length != 0 { return false }
+      default: break
+      }
+      at &+= 4 &+ length
+    }
+    return true
+  }
+
+  /// Family, source and scope prefix (0 in a query), and as many octets as the source prefix needs, zero beyond it.
+  private static func isSubnet(_ data: Bytes) -> Bool {
+    guard data.count >= 4, data[3] == 0 else { return false }
+    let prefix = Int(data[2])
+    switch data.u16(0) {
+    case 0: return prefix == 0 && data.count == 4
+    case 1: if prefix > 32 { return false }
+    case 2: if prefix > 128 { return false }
+    default: return false
+    }
+    guard data.count == 4 &+ (prefix &+ 7) / 8 else { return false }
+    return prefix & 7 == 0 || data[data.count &- 1] & (0xFF &>> UInt8(prefix & 7)) == 0
   }
 
   /// Options that CoreDNS sends back unchanged: NSID, EXPIRE, COOKIE, TCP-KEEPALIVE, PADDING (spec a.6).

@@ -66,8 +66,10 @@ public enum RecordType {
   public static let hinfo: UInt16 = 13
   public static let aaaa: UInt16 = 28
   public static let srv: UInt16 = 33
+  public static let dname: UInt16 = 39
   public static let opt: UInt16 = 41
   public static let ds: UInt16 = 43
+  public static let rrsig: UInt16 = 46
   public static let ixfr: UInt16 = 251
   public static let axfr: UInt16 = 252
   public static let any: UInt16 = 255

@@ -63,6 +63,56 @@ public enum Name {
     return nil
   }
 
+  /// Whether the names at `first` and `second`, pointers followed, are one but for case (RFC 4343); nil if as much of
+  /// either as had to be read is malformed. What it walks is added to `work`, as in `expand`.
+  static func isSame(_ message: Bytes, _ first: Int, _ second: Int, work: inout Int) -> Bool? {
+    var a = Walk(first)
+    var b = Walk(second)
+    var length = 0
+    defer { work &+= length &+ 4 &* (a.pointers &+ b.pointers) }
+    while true {
+      guard let octet = a.label(message), let other = b.label(message) else { return nil }
+      if a.at == b.at { return true }
+      guard octet == other else { return false }
+      length &+= octet &+ 1
+      guard length <= maxLength else { return nil }
+      if octet == 0 { return true }
+      let label = message.slice(a.at, octet &+ 1)
+      let otherLabel = message.slice(b.at, octet &+ 1)
+      var index = label.equals(otherLabel) ? octet &+ 1 : 1
+      while index <= octet {
+        guard Fold.lower(UInt64(label[index])) == Fold.lower(UInt64(otherLabel[index])) else { return false }
+        index &+= 1
+      }
+      a.at &+= octet &+ 1
+      b.at &+= octet &+ 1
+    }
+  }
+
+  /// A place in a name, from label to label. Each pointer must lead to before the labels that led to it.
+  private struct Walk {
+    var at: Int
+    var limit: Int
+    var pointers = 0
+
+    init(_ start: Int) { (at, limit) = (start, start) }
+
+    /// Goes to the label that the pointers here lead to, and returns its length; nil if there is none.
+    mutating func label(_ message: Bytes) -> Int? {
+      while at < message.count {
+        let octet = Int(message[at])
+        if octet <= 63 { return at &+ octet < message.count ? octet : nil }
+        guard octet & 0xC0 == 0xC0, at &+ 1 < message.count else { return nil }
+        let target = (octet & 0x3F) << 8 | Int(message[at &+ 1])
+        pointers &+= 1
+        guard target < limit, target >= Header.length, pointers <= Name.maxPointers else { return nil }
+        at = target
+        limit = target
+      }
+      return nil
+    }
+  }
+
   /// The name at `start`, pointers followed, in wire format as it is spelled; nil if it is malformed. It allocates.
   public static func expanded(_ message: Bytes, at start: Int) -> [UInt8]? {
     unsafe withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer -> [UInt8]? in

@@ -78,7 +78,7 @@ extension Admission {
       }
       if record.type == RecordType.opt {
         // One OPT, in the additional section, owned by the root (RFC 6891 §6.1.1).
-        guard edns == nil, index >= before, let opt = EDNS(message, record) else {
+        guard edns == nil, index >= before, let opt = EDNS(message, record), opt.isWellFormed(message) else {
           self = .bareError(rcode: Rcode.formErr)
           return
         }

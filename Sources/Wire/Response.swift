@@ -41,6 +41,10 @@ public struct ImageWriter: ~Copyable {
   /// The records, after `write` succeeded.
   public var image: Bytes { memory.bytes.slice(start, end &- start) }
 
+  /// What the last `write` cost, in octets of names walked: what a message may ask for is bounded (`NameWriter.maxWork`).
+  package var work: Int { names.work }
+  package static var maxWork: Int { NameWriter.maxWork }
+
   /// Offsets of the TTLs in `image`: 16-bit words in network order.
   public var ttlOffsets: Bytes { offsets.bytes.slice(0, offsetCount &* 2) }
 
@@ -53,7 +57,11 @@ public struct ImageWriter: ~Copyable {
 
   /// Reads `message`, a response whose question equals `question` (name, type and class in wire form, name folded),
   /// and writes its image. nil if any part of it is malformed or the image would not fit a message.
-  public mutating func write(_ message: Bytes, question: Bytes) -> Response? {
+  ///
+  /// `chainOnly`: a record in the answer section is left out unless its owner is the question's name or where the CNAME
+  /// records before it led (BIND CVE-2025-40778), but DNAME records above that name, and signatures, which address
+  /// nothing. An alias that follows what it leads to counts as none, for a stub resolver too.
+  public mutating func write(_ message: Bytes, question: Bytes, chainOnly: Bool = false) -> Response? {
     var response = Response()
     response.flags = message.flags
     response.rcode = message.flags & Header.rcodeMask
@@ -65,7 +73,8 @@ public struct ImageWriter: ~Copyable {
     end = start
     offsetCount = 0
 
-    var chainEnd = Header.length  // offset in `out` of the name the answer has led to
+    // Where the name stands that the answer has led to: in `message`, and in `out`.
+    var chain = (source: Header.length, image: Header.length)
     var hasOPT = false
     var at = start
     let answers = message.answerCount
@@ -82,11 +91,21 @@ public struct ImageWriter: ~Copyable {
         index &+= 1
         continue
       }
+      var leads = false
+      if index < answers, chainOnly || record.type == RecordType.cname {
+        guard let isOwner = names.isSame(message, record.owner, chain.source) else { return nil }
+        if !isOwner, chainOnly, !isBeside(record, chain.source, message) {
+          guard names.isName(message, record.owner) else { return nil }
+          index &+= 1
+          continue
+        }
+        leads = isOwner && record.type == RecordType.cname
+      }
       let owner = end
       guard let data = write(record, of: message) else { return nil }
-      if record.type == RecordType.cname, index < answers, isSame(owner, chainEnd) { chainEnd = data }
+      if leads { chain = (record.data, data) }
       if record.type == RecordType.soa, index >= answers, index < authorities {
-        response.hasSOA = response.hasSOA || names.isAncestor(owner, ofNameAt: chainEnd, in: out.slice(0, end))
+        response.hasSOA = response.hasSOA || names.isAncestor(owner, ofNameAt: chain.image, in: out.slice(0, end))
       }
       response.ttl = min(response.ttl, record.ttl(message))
       if index < answers {
@@ -102,14 +121,10 @@ public struct ImageWriter: ~Copyable {
     return response
   }
 
-  /// Whether the names at two offsets of the image's message are one. Most owners in a chain are pointers to the name
-  /// before, or are that name.
-  private mutating func isSame(_ owner: Int, _ name: Int) -> Bool {
-    let out = memory.bytes.slice(0, end)
-    let a = out.u16(owner)
-    let b = out.u16(name)
-    if a & 0xC000 == 0xC000, a == b || Int(a & 0x3FFF) == name { return true }
-    return names.isAncestor(owner, ofNameAt: name, in: out) && names.isAncestor(name, ofNameAt: owner, in: out)
+  /// Whether an answer's record that the chain's name does not own belongs to it all the same.
+  private mutating func isBeside(_ record: Record, _ chain: Int, _ message: Bytes) -> Bool {
+    record.type == RecordType.rrsig
+      || record.type == RecordType.dname && names.isAncestor(record.owner, ofNameAt: chain, in: message)
   }
 
   /// Appends one record; returns the offset of its data, or nil if it is malformed or the image is full.

@@ -1,4 +1,5 @@
 import Engine
+import Simulation
 import Testing
 
 /// Which upstream is asked, and how soon another one is: policies, health, failover, hedging, age.

@@ -1,4 +1,5 @@
 import Engine
+import Simulation
 import Testing
 
 /// One test per bug that was found, named for it.
@@ -49,14 +50,62 @@ import Testing
     finish(world)
   }
 
-  /// Frames that are no query were counted as datagrams that are none: more was ignored than had arrived.
-  @Test func ignoredFramesAreNotIgnoredDatagrams() {
+  /// Frames that are no query were ignored, but not received: more was ignored than had arrived.
+  @Test func ignoredFramesAreReceived() {
     let world = World(seed: 7)
     let client = world.connect()
     client.write([UInt8](repeating: 0, count: 20))
     world.sendJunk([1, 2, 3])
     world.run(for: 10 * millisecond)
-    #expect(world.sum(.ignored) == 1)
+    #expect(world.sum(.datagrams) == 1 && world.sum(.frames) == 10 && world.sum(.ignored) == 11)
+    finish(world)
+  }
+
+  /// The kernel's refusal to send a reply that had waited for an upstream was not counted.
+  @Test func repliesThatCannotBeSentAreCounted() {
+    var faults = Faults()
+    faults.sendFails = 1_000_000
+    let world = World(seed: 12, faults: faults)
+    for number in 0..<100 { world.ask(Asked(number: number)) }
+    world.run(for: second)
+    #expect(world.sum(.replies) == 100 && world.sum(.droppedNotSent) == 100)
+    finish(world)
+  }
+
+  /// A stream's query went to the shard that owns its name, which had the answer by then: that reply was not counted.
+  @Test func repliesFromAnotherShardsCacheAreCounted() {
+    var faults = Faults()
+    faults.wakeLate = 1_000_000
+    let world = World(seed: 13, shards: 2, faults: faults)
+    let clients = [world.connect(to: 0), world.connect(to: 1)]
+    world.run(for: 10 * millisecond)
+    for number in 0..<200 {
+      for shard in 0..<2 {
+        clients[shard].ask([Asked(number: number)])
+        world.ask(Asked(number: number), to: 1 - shard)
+      }
+      world.run(for: 50 * millisecond)
+    }
+    #expect(world.sum(.frames) == 400 && world.sum(.replies) == world.ledger.replies + world.ledger.streamReplies)
+    finish(world)
+  }
+
+  /// A shard's ring was forbidden, and the one in its place numbered streams anew: the answer to a client of the first
+  /// went to a client of the second.
+  @Test func anAnswerDoesNotGoToTheNextShardsStream() {
+    let world = World(seed: 14, shards: 2)
+    world.upstreams[0].delay = 100 * millisecond
+    let before = world.connect(to: 0)
+    before.ask((0..<30).map { Asked(number: $0) })
+    world.run(for: 20 * millisecond)
+    world.forbidRing(of: 0)
+    world.sendJunk([], to: 0)
+    world.run(for: 20 * millisecond)
+    let after = world.connect(to: 0)
+    world.run(for: 20 * millisecond)
+    after.ask([Asked(number: 1000)])
+    world.run(for: second)
+    #expect(after.answered == 1 && world.sum(.droppedClientGone) > 0)
     finish(world)
   }
 

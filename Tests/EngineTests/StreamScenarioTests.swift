@@ -1,4 +1,5 @@
 import Engine
+import Simulation
 import Testing
 
 /// What is promised to clients on TCP, one scenario each.

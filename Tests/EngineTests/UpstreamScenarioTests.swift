@@ -1,4 +1,5 @@
 import Engine
+import Simulation
 import Testing
 
 /// What is promised while upstreams misbehave, one scenario each.

@@ -19,6 +19,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ALONE = (
     "test_benchmarks",
+    "test_floods",
     "test_hot_path",
     "test_joining",
     "test_mutations",
@@ -34,8 +35,11 @@ ON_BOTH_RINGS = (
     "test_mutations",
     "test_pairs",
     "test_pipelining",
+    "test_floods",
+    "test_handover",
     "test_reload",
     "test_saturation",
+    "test_scenarios",
     "test_tcp_service",
     "test_upstream_loss",
 )

@@ -163,7 +163,7 @@ def corefile(upstream, *, port, domain="cluster.local", bind=("127.0.0.1",), opt
 class Ringlet(Process):
     """The server under test. `block` gives the server blocks when told the port to serve; the kernel answers an errno of
     `forbidden`, (name, numbers), to the system calls of these numbers. `like` is another whose ports and Corefile it
-    has."""
+    has; `limits` is a command to run it by, as prlimit(1)."""
 
     def __init__(
         self,
@@ -180,6 +180,7 @@ class Ringlet(Process):
         forbidden=None,
         like=None,
         command=(),
+        limits=(),
     ):
         if ring is None and RING == "forbidden":
             ring, forbidden = "auto", ("EPERM", IO_URING)
@@ -192,6 +193,7 @@ class Ringlet(Process):
         else:
             pathlib.Path(self.corefile).write_text(block(self.port))
         argv = ["ip", "netns", "exec", netns] if netns else []
+        argv += limits
         if forbidden:
             code, numbers = forbidden
             argv += [sys.executable, str(ROOT / "Tests/outside/forbid.py"), code, ",".join(map(str, numbers))]

@@ -1,10 +1,13 @@
 """Never down: a new process takes over from the old one, and a supervisor starts one that died, with sockets and cache."""
 
+import asyncio
 import os
 import signal
+import socket
 import time
 import unittest
 
+import dnswire
 import harness
 from test_reload import NAMES, ReloadCase, lasting, name_of
 
@@ -96,6 +99,27 @@ class Upgrades(HandoverCase):
         self.assertEqual(new.ended(), 1)
         self.check(old, name_of(1))
         self.assertNotIn("Handed over", old.log())
+
+    def test_an_old_one_that_ends_at_once(self):
+        """SIGTERM while the old process still waits for its last question (found by Tools/chaos): the sockets that it
+        has handed over are the new one's, and stay as they are."""
+        async def late(asked):
+            if asked.name.startswith("late"):
+                await asyncio.sleep(1)
+            asked.send(asked.address())
+
+        self.peer.script = late
+        old = self.serve(shards=2)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waiting:
+            waiting.settimeout(5)
+            waiting.connect(("127.0.0.1", old.port))
+            waiting.send(dnswire.query("late.cluster.local", dnswire.A))
+            time.sleep(0.1)
+            new = self.follow(old)
+            old.stop()
+            self.assertEqual(dnswire.decode(waiting.recv(512)).rcode, 0)
+        for index in range(20):
+            self.check(new, name_of(index))
 
     def test_other_shards_begin_anew(self):
         """With another count of shards the new process shares nothing, and both serve until the old one ends."""

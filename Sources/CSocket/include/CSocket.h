@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -106,6 +107,14 @@ static inline int csocket_listen(const void *address, unsigned length, int type,
     return e;
   }
   return s;
+}
+
+/* Datagrams that the kernel dropped for want of room in a socket's buffer (SO_MEMINFO). */
+static inline uint32_t csocket_drops(int socket) {
+  uint32_t memory[SK_MEMINFO_VARS] = {0};
+  socklen_t length = sizeof memory;
+  getsockopt(socket, SOL_SOCKET, SO_MEMINFO, memory, &length);
+  return memory[SK_MEMINFO_DROPS];
 }
 
 /* Another descriptor of the same socket, or -errno. */

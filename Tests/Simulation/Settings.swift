@@ -1,0 +1,92 @@
+import Engine
+
+extension Settings {
+  /// One listener, one zone (the root) with a cache, forwarding to `upstreams` upstreams.
+  package static func simulated(
+    upstreams count: Int = 1, transport: Settings.Forward.Asking = .tcp, policy: Settings.Forward.Policy = .random,
+    cacheBytes: Int = 1 << 20, caches: Bool = true
+  ) -> Settings {
+    var settings = Settings()
+    settings.upstreams = (0..<count).map(Upstream.init(server:))
+    var cache = Cache()
+    cache.zones = [[0]]
+    var forward = Forward(upstreams: 0..<count)
+    forward.transport = transport
+    forward.policy = policy
+    var chain = Chain()
+    if caches { chain.cache = cache }
+    chain.forwards = [forward]
+    chain.logsErrors = true
+    settings.chains = [chain]
+    settings.zones = [Zone(name: [0], chain: 0, label: ".")]
+    settings.groups = [[0]]
+    settings.listeners = [Listener(number: 0, group: 0)]
+    settings.successBytes = cacheBytes
+    settings.denialBytes = cacheBytes
+    return settings
+  }
+
+  /// Servers that know the names below `lab` otherwise than the rest, as the last ones of a world have it.
+  package static let labServers = 2
+
+  /// Two listeners, of which the first serves a zone `lab` beside the root, each zone with a cache of its own rules and
+  /// some of the `servers` servers to ask: something else at each draw.
+  package static func drawn(_ chance: inout Chance, servers: Int) -> Settings {
+    var settings = Settings()
+    settings.listeners = [Listener(number: 0, group: 0), Listener(number: 1, group: 1)]
+    settings.groups = [[0, 1], [0]]
+    let all = [0..<servers - labServers, servers - labServers..<servers]
+    for (zone, (name, label)) in [([0], "."), (Asked.label("lab") + [0], "lab.")].enumerated() {
+      let chosen = all[zone].filter { _ in chance.below(3) > 0 }
+      let start = settings.upstreams.count
+      settings.upstreams += (chosen.isEmpty ? Array(all[zone]) : chosen).map(Upstream.init(server:))
+      var forward = Forward(upstreams: start..<settings.upstreams.count)
+      forward.transport = [.tcp, .udp, .mirrored][chance.below(3)]
+      forward.policy = [.random, .roundRobin, .sequential][chance.below(3)]
+      var chain = Chain()
+      if chance.below(8) > 0 { chain.cache = Cache(&chance) }
+      chain.forwards = [forward]
+      chain.logsErrors = true
+      settings.chains.append(chain)
+      // Servers that are left out knew the same.
+      let content = chain.cache.map { "\($0)" } ?? ""
+      settings.zones.append(Zone(name: name, chain: zone, label: label, content: content))
+    }
+    settings.successBytes = 16_384 << chance.below(6)
+    settings.denialBytes = settings.successBytes
+    return settings
+  }
+
+  /// The number of a server among all that a world has.
+  static func server(of upstream: Upstream) -> Int { Int(upstream.address[7]) - 1 }
+}
+
+extension Settings.Cache {
+  fileprivate init(_ chance: inout Chance) {
+    self.init()
+    zones = [[0]]
+    if chance.below(2) == 0 {
+      successMin = UInt32(chance.below(10))
+      denialMin = UInt32(chance.below(10))
+      successMax = UInt32(10 + chance.below(50))
+      denialMax = UInt32(10 + chance.below(50))
+      servfail = UInt32(chance.below(10))
+    }
+  }
+}
+
+extension Settings.Upstream {
+  fileprivate init(server: Int) {
+    self.init(
+      address: [2, 0, 0, 53, 10, 0, 0, UInt8(server + 1)] + [UInt8](repeating: 0, count: 8),
+      label: "10.0.0.\(server + 1):53")
+  }
+}
+
+extension Settings.Listener {
+  fileprivate init(number: UInt8, group: Int) {
+    self.init(
+      address: [2, 0, 0, 53, 127, 0, 0, 1 + number] + [UInt8](repeating: 0, count: 8), isWildcard: false, group: group,
+      label: "dns://127.0.0.\(1 + number):53")
+  }
+}

@@ -1,0 +1,240 @@
+"""Floods: whoever sends them, cached answers of the others go on, memory stays, and what is received is accounted for."""
+
+import asyncio
+import os
+import random
+import socket
+import struct
+import threading
+import time
+import unittest
+
+import clients
+import dnswire
+import harness
+import peer
+import zone
+
+NAMES = 50
+
+class Bystander(threading.Thread):
+    """Another pod: asks for cached names, 500 a second, each from a socket that waits a second for its answer."""
+
+    RATE = 500
+
+    def __init__(self, port):
+        super().__init__()
+        self.address = ("127.0.0.1", port)
+        self.is_over = threading.Event()
+        self.sent, self.took = 0, []
+
+    def run(self):
+        packets = [dnswire.query(zone.service(n), dnswire.A, id=n) for n in range(NAMES)]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.2", 0))
+            s.connect(self.address)
+            s.settimeout(1)
+            due = time.monotonic()
+            while not self.is_over.is_set():
+                due += 1 / self.RATE
+                time.sleep(max(0, due - time.monotonic()))
+                begun = time.monotonic()
+                id = self.sent % 65536
+                self.sent += 1
+                s.send(struct.pack("!H", id) + packets[self.sent % NAMES][2:])
+                try:
+                    while s.recv(512)[:2] != struct.pack("!H", id):
+                        pass
+                    self.took.append(time.monotonic() - begun)
+                except TimeoutError:
+                    pass
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        self.join()
+
+
+class Floods(harness.OutsideCase):
+    def serve(self, upstream, shards=1, **options):
+        options.setdefault("cache", "cache 3600")
+        self.ringlet = self.start_ringlet(upstream, shards=shards, **options)
+        self.address = ("127.0.0.1", self.ringlet.port)
+        for n in range(NAMES):
+            self.assertIsNotNone(clients.ask(self.address, dnswire.query(zone.service(n), dnswire.A)))
+
+    def bystander(self):
+        return Bystander(self.ringlet.port)
+
+    def check(self, bystander, flood):
+        """The others' answers; and when all is over, each query received has its outcome."""
+        lost = bystander.sent - len(bystander.took)
+        p99 = sorted(bystander.took)[len(bystander.took) * 99 // 100]
+        self.report(f"{flood}; others: {bystander.sent} asked, {lost} lost, p99 {1000 * p99:.1f} ms; "
+                    f"RSS {self.ringlet.rss_kib >> 10} MiB")
+        self.assertGreater(bystander.sent, 20)
+        self.assertLessEqual(lost, bystander.sent // 1000)
+        self.account()
+
+    def account(self):
+        metrics = harness.wait_for(self.settled, 10, "the last question to be answered")
+        received = metrics.sum("ringlet_datagrams_total") + metrics.sum("ringlet_stream_messages_total")
+        outcomes = {word: metrics.sum(f"ringlet_{word}_total") for word in ("replies", "ignored")}
+        for reason in ("send_slots", "client_gone", "ring_refused"):
+            outcomes[reason] = metrics.sum("ringlet_dropped_total", reason=reason)
+        self.assertEqual(received, sum(outcomes.values()), outcomes)
+
+    def settled(self):
+        metrics = harness.scrape(self.ringlet.setup_port)
+        return metrics if metrics.sum("ringlet_pending_questions") == 0 else None
+
+    def test_random_subdomains(self):
+        """20,000 names a second that do not exist: what is cached stays cached."""
+        nsd = self.start_nsd()
+        self.serve(f"127.0.0.1:{nsd.port}", flags=("-cache-bytes", "8000000"))
+        dice = random.Random(5)
+        names = self.write("random.txt", "".join(f"{dice.randbytes(8).hex()}.cluster.local A\n" for _ in range(200_000)))
+        with self.bystander() as others:
+            flood = harness.dnsperf(self.ringlet.port, names, "-l", "3" if harness.QUICK else "10", "-Q", "20000", "-c", "50")
+        self.check(others, f"{flood.completed} random names")
+        before = harness.scrape(self.ringlet.setup_port).sum("coredns_forward_requests_total")
+        for n in range(NAMES):
+            self.assertIsNotNone(clients.ask(self.address, dnswire.query(zone.service(n), dnswire.A)))
+        metrics = harness.scrape(self.ringlet.setup_port)
+        self.assertLessEqual(metrics.sum("coredns_forward_requests_total") - before, NAMES // 50, "of 50 cached names")
+
+    def test_one_pod_at_full_rate(self):
+        nsd = self.start_nsd()
+        self.serve(f"127.0.0.1:{nsd.port}", shards=2)
+        names = self.write("hits.txt", "".join(f"{zone.service(n)} A\n" for n in range(NAMES)))
+        with self.bystander() as others:
+            flood = harness.dnsperf(self.ringlet.port, names, "-l", "3" if harness.QUICK else "10", "-c", "1", "-q", "200")
+        self.check(others, f"{flood.completed} answers to one client at {flood.qps:.0f}/s")
+
+    def test_slow_tcp_clients(self):
+        """10,000 connections that send an octet and wait: the oldest idle ones go, others are accepted."""
+        upstream = self.start_peer()
+        self.serve(upstream.address)
+        count = 10_000
+        slow = []
+        with self.bystander() as others:
+            for _ in range(count):
+                s = socket.create_connection(self.address, 5)
+                s.send(b"\0")
+                slow.append(s)
+            # One that asks at once is served among them.
+            self.assertIsNotNone(clients.ask_tcp(self.address, dnswire.query(zone.service(1), dnswire.A), timeout=5))
+        self.assertLess(len(os.listdir(f"/proc/{self.ringlet.pid}/fd")), 800)
+        for s in slow:
+            s.close()
+        self.check(others, f"{count} slow TCP clients")
+
+    def test_a_million_pipelined_queries(self):
+        """One TCP client writes them all at once: each is answered, in its turn."""
+        upstream = self.start_peer()
+        self.serve(upstream.address)
+        count = 1_000_000
+        packet = dnswire.query(zone.service(1), dnswire.A)
+        frame = struct.pack("!H", len(packet)) + packet
+        with self.bystander() as others, socket.create_connection(self.address, 30) as s:
+            writer = threading.Thread(target=lambda: s.sendall(frame * count))
+            writer.start()
+            received, rest = 0, b""
+            while received < count:
+                data = s.recv(1 << 20)
+                self.assertTrue(data, f"closed after {received} answers")
+                rest += data
+                at = 0
+                while at + 2 <= len(rest) and at + 2 + (length := rest[at] << 8 | rest[at + 1]) <= len(rest):
+                    at += 2 + length
+                    received += 1
+                rest = rest[at:]
+            writer.join()
+        self.check(others, f"{count} queries in one write")
+
+    def test_clients_that_never_read(self):
+        """50 TCP clients that ask and ask and read nothing."""
+        upstream = self.start_peer()
+        self.serve(upstream.address)
+        packet = dnswire.query(zone.service(1), dnswire.A)
+        frames = (struct.pack("!H", len(packet)) + packet) * 2000
+        deaf = [socket.create_connection(self.address, 5) for _ in range(50)]
+        before = self.ringlet.rss_kib
+        with self.bystander() as others:
+            for s in deaf:
+                s.setblocking(False)
+            end = time.monotonic() + 2
+            while time.monotonic() < end:
+                for s in deaf:
+                    try:
+                        s.send(frames)
+                    except (BlockingIOError, ConnectionError):
+                        pass
+                time.sleep(0.05)
+        self.assertLess(self.ringlet.rss_kib - before, 10 << 10)
+        for s in deaf:
+            s.close()
+        self.check(others, "50 clients that never read")
+
+    def test_ten_thousand_wait_for_one_answer(self):
+        """10,000 equal queries are one upstream question. As many are answered as datagrams can be on their way at once,
+        the others are counted, and have their answer when they ask again."""
+        async def late(asked):
+            if asked.name.startswith("late"):
+                await asyncio.sleep(1)
+            asked.send(asked.address(ttl=60))
+
+        upstream = self.start_peer(late)
+        self.serve(upstream.address)
+        packet = dnswire.query("late.cluster.local", dnswire.A)
+        sockets = [self.enterContext(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(100)]
+        with self.bystander() as others:
+            for s in sockets:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+                s.connect(self.address)
+            waiting = {(number, id) for number in range(100) for id in range(100)}
+            for _ in range(2):
+                for number, id in sorted(waiting):
+                    sockets[number].send(struct.pack("!H", id) + packet[2:])
+                first = len(waiting)
+                for number, s in enumerate(sockets):
+                    s.settimeout(2 if number == 0 else 0.05)
+                    while any(n == number for n, _ in waiting):
+                        try:
+                            reply = s.recv(512)
+                        except TimeoutError:
+                            break
+                        self.assertEqual(reply[3] & 15, 0)
+                        waiting.discard((number, struct.unpack("!H", reply[:2])[0]))
+                if first == 10_000:
+                    answered = first - len(waiting)
+        self.assertEqual(waiting, set())
+        self.assertGreaterEqual(answered, 4000)
+        self.assertEqual(len([a for a in upstream.asked if a.name.startswith("late")]), 1)
+        self.check(others, f"10,000 clients waited for one answer, {answered} had it at once")
+
+    def test_64_descriptors(self):
+        """With no descriptor left UDP goes on, and TCP when some are free again."""
+        upstream = self.start_peer()
+        self.serve(upstream.address, limits=("prlimit", "--nofile=64:64"))
+        held = [socket.create_connection(self.address, 5) for _ in range(100)]
+        with self.bystander() as others:
+            time.sleep(1)
+            self.assertIsNotNone(clients.ask(self.address, dnswire.query(zone.service(1), dnswire.A)))
+        for s in held:
+            s.close()
+        harness.wait_for(
+            lambda: clients.ask_tcp(self.address, dnswire.query(zone.service(1), dnswire.A), timeout=1), 10, "TCP")
+        self.check(others, "64 descriptors, 100 TCP clients")
+
+    def start_peer(self, script=peer.answer_by_name):
+        upstream = peer.Peer(script)
+        self.addCleanup(upstream.stop)
+        return upstream
+
+
+if __name__ == "__main__":
+    unittest.main()
