@@ -100,7 +100,7 @@ final class StreamHit: Workload {
 /// From datagram to reply with the upstream's answer between: rounds of questions and rounds of answers take turns. The
 /// cache is full, as one is where names are not asked twice.
 final class Miss: Workload {
-  private let node: Node
+  private var node: Node
   private let batch: Int
   private var number = 0
   private var isAsking = false
@@ -108,6 +108,10 @@ final class Miss: Workload {
   init(batch: Int) {
     self.batch = batch
     node = Node(batch: batch, cacheBytes: 256 << 10)
+    fillCache()
+  }
+
+  private func fillCache() {
     while number < 8 * Service.count {
       node.resolve(from: number, count: batch)
       number += batch
@@ -117,8 +121,18 @@ final class Miss: Workload {
   func prepare() {
     isAsking.toggle()
     guard isAsking else { return node.traffic.answer() }
+    if number >= Self.most { startAnew() }
     node.traffic.ask(from: number, count: batch)
     number += batch
+  }
+
+  /// Before the upstream connection's ids are used up (`Pool.Limits.tcpUses`): the next one takes a turn to connect.
+  private static let most = 48 * Service.count
+
+  private func startAnew() {
+    node = Node(batch: batch, cacheBytes: 256 << 10)
+    number = 0
+    fillCache()
   }
 
   func run() { node.turn(1) }
