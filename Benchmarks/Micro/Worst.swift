@@ -1,6 +1,11 @@
 import Memory
 import Wire
 
+/// A name whose labels are all one octet.
+private func name(labels count: Int, of octet: UInt8) -> [UInt8] {
+  (0..<2 * count).map { $0 & 1 == 0 ? 1 : octet } + [0]
+}
+
 /// The most that 512 octets can ask of a reader of queries: a name of 127 labels, and 32 options. Admission, the fold, and an
 /// error in the query's place.
 final class WorstQuery: Workload {
@@ -13,7 +18,7 @@ final class WorstQuery: Workload {
 
   init() {
     let options = [UInt8](repeating: 0, count: 31 * 4) + [0, 12, 0, 81] + [UInt8](repeating: 0, count: 81)
-    let name = (0..<127).flatMap { _ in [1, 0x41] as [UInt8] } + [0]
+    let name = name(labels: 127, of: 0x41)
     octets =
       [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1] + name + [
         0, 1, 0, 1, 0, 0, 41, 4, 0xD0, 0, 0, 0, 0, 0, UInt8(options.count),
@@ -54,7 +59,7 @@ final class WorstResponse: Workload {
     self.length = length
     message = Region(size: 65_536)
     question = Region(size: 512)
-    let name = (0..<126).flatMap { _ in [1, 0x61] as [UInt8] } + [0]
+    let name = name(labels: 126, of: 0x61)
     question.bytes.write(name + [0, 1, 0, 1])
     var octets: [UInt8] = [0, 1, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0] + name + [0, 1, 0, 1]
     var count = 0
