@@ -86,8 +86,8 @@ extension EngineMetrics {
         ("ringlet_hedged_questions_total", "Questions that were slow and so were asked elsewhere too.", .hedged),
         ("ringlet_timeouts_total", "Questions that got SERVFAIL for want of an answer.", .timeouts),
         (
-          "ringlet_mismatched_datagrams_total", "Datagrams from upstreams that answer nothing asked.",
-          .mismatches
+          "ringlet_mismatched_datagrams_total",
+          "Datagrams under an upstream's address that answer nothing asked of it.", .mismatches
         ),
         ("ringlet_receive_rearms_total", "Times that receiving stopped for want of buffers.", .buffersExhausted),
       ] {

@@ -22,6 +22,14 @@ public struct Exposition {
     let help: String
     /// By the written form of the labels, without braces.
     var series: [String: (values: [String], value: Value)] = [:]
+
+    mutating func add(_ labels: String, _ values: [String], _ value: Value) {
+      if let index = series.index(forKey: labels) {
+        series.values[index].value = Exposition.sum(series.values[index].value, value)
+      } else {
+        series[labels] = (values, value)
+      }
+    }
   }
 
   private var families: [String: Family] = [:]
@@ -44,9 +52,16 @@ public struct Exposition {
 
   private mutating func add(_ name: String, _ kind: Kind, _ help: String, _ labels: Labels, _ value: Value) {
     let sorted = labels.sorted { $0.key < $1.key }
-    let key = sorted.map { "\($0.key)=\"\(Self.escaped($0.value, quotes: true))\"" }.joined(separator: ",")
-    let sum = families[name]?.series[key].map { Self.sum($0.value, value) } ?? value
-    families[name, default: Family(kind: kind, help: help)].series[key] = (sorted.map(\.value), sum)
+    var written = ""
+    written.reserveCapacity(127)
+    for (label, value) in sorted {
+      if !written.isEmpty { written += "," }
+      written += label
+      written += "=\""
+      written += Self.escaped(value, quotes: true)
+      written += "\""
+    }
+    families[name, default: Family(kind: kind, help: help)].add(written, sorted.map(\.value), value)
     precondition(families[name]?.kind == kind, "\(name) is of another kind than \(kind)")
   }
 
@@ -66,27 +81,37 @@ public struct Exposition {
   /// little.
   public func text() -> [UInt8] {
     var out: [UInt8] = []
+    var buckets: [[Double]: [[UInt8]]] = [:]
     for (name, family) in families.sorted(by: { $0.key < $1.key }) {
       out += "# HELP \(name) \(Self.escaped(family.help, quotes: false))\n# TYPE \(name) \(family.kind.rawValue)\n".utf8
       let series = family.series.sorted { $0.value.values.lexicographicallyPrecedes($1.value.values) }
       for (labels, (_, value)) in series {
         switch value {
         case .number(let number): Self.write(name, "", labels, number, to: &out)
-        case .histogram(let histogram): Self.write(name, labels, histogram, to: &out)
+        case .histogram(let histogram):
+          let bounds = buckets[histogram.bounds] ?? Self.bounds(histogram.bounds)
+          buckets[histogram.bounds] = bounds
+          Self.write(name, labels, histogram, bounds, to: &out)
         }
       }
     }
     return out
   }
 
-  private static func write(_ name: String, _ labels: String, _ histogram: Histogram, to out: inout [UInt8]) {
+  /// What stands behind the other labels of each bucket: `le="0.1"} `. Histograms share their bounds.
+  private static func bounds(_ bounds: [Double]) -> [[UInt8]] {
+    (bounds + [.infinity]).map { Array("le=\"\(GoFloat.general($0))\"} ".utf8) }
+  }
+
+  private static func write(
+    _ name: String, _ labels: String, _ histogram: Histogram, _ bounds: [[UInt8]], to out: inout [UInt8]
+  ) {
     var cumulative: UInt64 = 0
-    let start = Array("\(name)_bucket{\(labels)\(labels.isEmpty ? "" : ",")le=\"".utf8)
-    for (index, count) in histogram.counts.enumerated() {
+    let start = Array("\(name)_bucket{\(labels)\(labels.isEmpty ? "" : ",")".utf8)
+    for (bound, count) in zip(bounds, histogram.counts) {
       cumulative += count
       out += start
-      out += GoFloat.general(index < histogram.bounds.count ? histogram.bounds[index] : .infinity).utf8
-      out += "\"} ".utf8
+      out += bound
       // Whole: 1000000 and not 1e+06.
       out += String(cumulative).utf8
       out.append(UInt8(ascii: "\n"))

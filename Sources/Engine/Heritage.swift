@@ -65,11 +65,15 @@ extension Fabric {
   /// descriptor, and what was read of it.
   public func takeStream(of shard: Int) -> (listener: Int, descriptor: Int32, input: [UInt8])? {
     let queue = mailbox(from: shards, to: shard)
-    guard let message = queue.front() else { return nil }
-    let (letter, bytes) = Letter.read(message)
-    let input = (0..<bytes.count).map { bytes[$0] }
-    queue.pop(message)
-    return (letter.origin.listener, Int32(truncatingIfNeeded: letter.origin.stream), input)
+    while let message = queue.front() {
+      let (letter, bytes) = Letter.read(message)
+      let input = (0..<bytes.count).map { bytes[$0] }
+      queue.pop(message)
+      // What it knew of upstreams, the other process finds out for itself.
+      guard letter.kind == .stream else { continue }
+      return (letter.origin.listener, Int32(truncatingIfNeeded: letter.origin.stream), input)
+    }
+    return nil
   }
 
   /// Gives a stream of the fabric before to a shard, which has to be woken. `listener` is its number there. False: nobody

@@ -43,6 +43,7 @@ extension Shard where R: ~Copyable {
       hit(buffer, message.count, query, key, of: index, source) ?? ask(buffer, message.count, query, key, origin)
     guard length > 0 else { return }
     if origin.isStream {
+      counters.add(.replies)
       deliver(buffer.slice(0, length), to: origin)
     } else if let slot = datagrams.take(-1) {
       let out = datagramMemory.bytes.slice(slot &* ShardLimits.datagramSize, ShardLimits.datagramSize)

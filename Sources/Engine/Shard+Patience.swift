@@ -22,7 +22,9 @@ extension Shard where R: ~Copyable {
     if c.asked.count > 0 { hasten(connection) }
     if now >= c.retiresAt { pool.retire(connection) }
     let left = pool.connections[connection]
-    if left.asked.count == 0, left.owed == 0 && left.state == .draining || now &- left.progressAt >= idleLimit(c.upstream) {
+    if left.asked.count == 0,
+      left.owed == 0 && left.state == .draining || now &- left.progressAt >= idleLimit(c.upstream)
+    {
       lose(connection, failed: false)
     }
   }
@@ -52,10 +54,13 @@ extension Shard where R: ~Copyable {
     while let question = next, now &- questions[question].askedAt >= state.hedgeDelay {
       next = pool.next(after: question)
       let age = now &- questions[question].askedAt
-      if age >= limit(question, state) || isSilent && !(questions[question].isSuspect && questions[question].sends > 1) {
+      if age >= limit(question, state) || isSilent && !(questions[question].isSuspect && questions[question].sends > 1)
+      {
         if pool.fail(c.upstream, since: questions[question].askedAt, now: now) { down(c.upstream) }
         askAgain(question)
-      } else if !questions[question].isHedged, questions[question].sends < Pool.Limits.sends, hedgeCredit >= ShardLimits.hedgePrice {
+      } else if !questions[question].isHedged, questions[question].sends < Pool.Limits.sends,
+        hedgeCredit >= ShardLimits.hedgePrice
+      {
         questions[question].isHedged = true
         if ask(question, besides: connection) {
           hedgeCredit &-= ShardLimits.hedgePrice
@@ -76,10 +81,7 @@ extension Shard where R: ~Copyable {
   /// waits on; with no upstream left, it fails.
   private mutating func askAgain(_ question: Int) {
     let forward = questions[question].forward
-    if pool.downCount > 0, areAllDown(forward) {
-      counters.add(.timeouts)
-      return settle(question, failing: Rcode.servFail, cause: .upstreamTimeout)
-    }
+    if pool.downCount > 0, areAllDown(forward) { return giveUp(question, .upstreamTimeout) }
     guard questions[question].sends < tables.forwards[forward].sends else { return }
     _ = ask(question, besides: questions[question].connection)
   }

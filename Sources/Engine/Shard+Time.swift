@@ -25,6 +25,13 @@ extension Shard where R: ~Copyable {
     }
   }
 
+  /// Fails a question as soon as there is room for what those who wait are told: many may fail at once.
+  mutating func giveUp(_ question: Int, _ cause: Event.Cause) {
+    pool.abandon(question, questions: &questions)
+    questions.giveUp(question, for: cause.rawValue)
+    tickAt = now
+  }
+
   /// Looks at every deadline.
   mutating func tick() {
     // With nothing pending but idle connections, a look now and then is enough.
@@ -38,7 +45,8 @@ extension Shard where R: ~Copyable {
       }
       counters.add(.timeouts)
       pool.expire(due.index, questions: &questions)
-      settle(due.index, failing: Rcode.servFail, cause: .upstreamTimeout)
+      let cause = questions[due.index].isGivenUp ? Event.Cause(rawValue: questions[due.index].reason) : nil
+      settle(due.index, failing: Rcode.servFail, cause: cause ?? .upstreamTimeout)
     }
     var connection = 0
     var left = pool.connections.count

@@ -6,7 +6,7 @@ extension Shard where R: ~Copyable {
   /// Sends a question to the upstream whose turn it is, or puts it aside until one can take it.
   mutating func dispatch(_ question: Int) {
     if pool.downCount > 0, isHopeless(questions[question].forward) {
-      return settle(question, failing: Rcode.servFail, cause: .upstreamsDown)
+      return giveUp(question, .upstreamsDown)
     }
     if !ask(question, besides: -1) { pool.wait(question, questions: &questions) }
   }
@@ -274,8 +274,7 @@ extension Shard where R: ~Copyable {
       || questions[question].refusals >= tables.forwards[forward].refusals
       || questions[question].refusals > 0 && pool.downCount > 0 && areAllDown(forward)
     {
-      counters.add(.timeouts)
-      settle(question, failing: Rcode.servFail, cause: .upstreamUnusable)
+      giveUp(question, .upstreamUnusable)
     } else {
       dispatch(question)
     }

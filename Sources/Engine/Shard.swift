@@ -66,7 +66,9 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   let streamOutput: Region
   let streamMarks: Links
   var markedStreams = IndexList()
-  var generation: UInt32 = 0
+  /// Of the stream or connection that was made last. It starts anywhere: another shard may still have answers for a
+  /// stream of the shard that this one is in place of (`surrender`).
+  var generation: UInt32
 
   /// Of each datagram on its way: the upstream connection it goes out on, or -1.
   var datagrams: Slab<Int>
@@ -110,6 +112,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
 
   /// `segment` is one that a shard of the same index left.
   public init(index: Int, fabric: Fabric, ring: consuming R, segment: consuming Segment) {
+    var ring = ring
+    generation = UInt32(truncatingIfNeeded: ring.random())
     self.ring = ring
     self.index = index
     self.fabric = fabric

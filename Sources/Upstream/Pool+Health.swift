@@ -67,8 +67,10 @@ extension Pool {
   }
 
   /// Puts a probe, a question that is nobody's, on a connection that `choose` named; returns its id there.
-  public mutating func probe(on connection: Int, questions: borrowing Questions, now: UInt64, random: UInt64) -> UInt16 {
-    upstreams[connections[connection].upstream].probedAt = now
+  public mutating func probe(on connection: Int, questions: borrowing Questions, now: UInt64, random: UInt64) -> UInt16
+  {
+    let upstream = connections[connection].upstream
+    if upstreams[upstream].probedAt == 0 { upstreams[upstream].probedAt = now }
     let id = takeID(on: connection, question: Self.nobody, serial: 0, questions: questions, now: now, random: random)
     if connections[connection].transport == .tcp { connections[connection].owed &+= 1 }
     return id

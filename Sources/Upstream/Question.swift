@@ -53,8 +53,10 @@ public struct Question: BitwiseCopyable, Sendable {
   public var hasErrand = false
   /// Tells this use of the slot from earlier ones.
   public let serial: UInt32
-  /// Nanoseconds: when the waiters get SERVFAIL.
-  public let deadline: UInt64
+  /// Nanoseconds: when the waiters get SERVFAIL; 0 once it was given up, for the engine's `reason`.
+  public internal(set) var deadline: UInt64
+  public internal(set) var isGivenUp = false
+  public internal(set) var reason: UInt8 = 0
   /// Nanoseconds: when it was last sent.
   public internal(set) var askedAt: UInt64 = 0
   /// The connection it was last sent on, or `unsent`, or `waits`.
@@ -89,6 +91,7 @@ public struct Questions: ~Copyable {
   private let bucketMask: Int
   private let byDeadline: Links
   private var deadlines = IndexList()
+  private var givenUp = IndexList()
   private var serial: UInt32 = 0
 
   /// At most `capacity` questions at a time; a power of two.
@@ -173,12 +176,27 @@ public struct Questions: ~Copyable {
       while slots[at].nextInBucket != index { at = slots[at].nextInBucket }
       slots[at].nextInBucket = next
     }
-    byDeadline.remove(index, from: &deadlines)
+    if slots[index].isGivenUp {
+      byDeadline.remove(index, from: &givenUp)
+    } else {
+      byDeadline.remove(index, from: &deadlines)
+    }
     slots.give(index)
   }
 
-  /// The question whose deadline comes first, or nil.
+  /// It is due now, for `reason`, whatever its deadline.
+  public mutating func giveUp(_ index: Int, for reason: UInt8) {
+    guard !slots[index].isGivenUp else { return }
+    slots[index].isGivenUp = true
+    slots[index].deadline = 0
+    slots[index].reason = reason
+    byDeadline.remove(index, from: &deadlines)
+    byDeadline.append(index, to: &givenUp)
+  }
+
+  /// The question that was given up first, or whose deadline comes first, or nil.
   public var nextDue: (index: Int, deadline: UInt64)? {
-    deadlines.first < 0 ? nil : (deadlines.first, slots[deadlines.first].deadline)
+    let first = givenUp.first >= 0 ? givenUp.first : deadlines.first
+    return first < 0 ? nil : (first, slots[first].deadline)
   }
 }

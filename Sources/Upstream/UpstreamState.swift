@@ -13,19 +13,19 @@ public struct UpstreamState: BitwiseCopyable, Sendable {
   var failedAt: UInt64 = 0
   var saidAt: UInt64 = 0
   public internal(set) var retryAt: UInt64 = 0
-  /// Nanoseconds: the last probe, 0 once its outcome is known; and when the next is due.
+  /// Nanoseconds: the oldest probe whose outcome is not known, or 0; and when the next is due.
   public internal(set) var probedAt: UInt64 = 0
   public internal(set) var nextProbeAt: UInt64 = 0
   /// Nanoseconds: until then it is asked without an OPT, which it did not understand (RFC 6891 §6.2.2).
   public internal(set) var plainUntil: UInt64 = 0
-  /// Nanoseconds: about 19 of 20 answers came within it; 0: there was none yet.
-  var latency: UInt64 = 0
+  /// Nanoseconds: about 19 of 20 answers came within it. Long, until enough have come.
+  var latency = Pool.Limits.longestHedge
 
   init(maxFailures: UInt32) { self.maxFailures = maxFailures }
 
   /// Nanoseconds without an answer after which a question is asked elsewhere too, if that may be afforded.
   public var hedgeDelay: UInt64 {
-    latency == 0 ? Pool.Limits.longestHedge : max(Pool.Limits.shortestHedge, min(latency, Pool.Limits.longestHedge))
+    max(Pool.Limits.shortestHedge, min(latency, Pool.Limits.longestHedge))
   }
 
   /// Nanoseconds of silence after which what it was asked is asked elsewhere.
@@ -34,9 +34,7 @@ public struct UpstreamState: BitwiseCopyable, Sendable {
   /// One answer's time moves the estimate by an eighth up or by 1/152 down, so that it rests where 19 fall below for
   /// one above.
   mutating func measure(_ duration: UInt64) {
-    if latency == 0 {
-      latency = max(1, 2 &* duration)
-    } else if duration > latency {
+    if duration > latency {
       latency &+= latency / 8 &+ 1
     } else {
       latency &-= latency / 152

@@ -66,12 +66,13 @@ package struct Faults {
   /// Some faults at some rate each: a run with all of them at once would hide what only few together show.
   package init(_ chance: inout Chance) {
     let rates: [(WritableKeyPath<Faults, Int>, Int)] = [
-      (\.loss, 100_000), (\.duplicate, 100_000), (\.late, 100_000), (\.cut, 20_000), (\.short, 700_000), (\.lostMore, 200_000),
+      (\.loss, 100_000), (\.duplicate, 100_000), (\.late, 100_000), (\.cut, 20_000), (\.short, 700_000),
+      (\.lostMore, 200_000),
       (\.slowCompletion, 200_000), (\.shuffle, 300_000), (\.partialReap, 300_000), (\.stall, 5000),
       (\.acceptFails, 300_000), (\.openFails, 200_000), (\.sendFails, 10_000), (\.wakeLost, 20_000),
       (\.wakeLate, 100_000), (\.refuse, 300_000), (\.connectSilent, 200_000), (\.reset, 20_000),
-      (\.resetInFrame, 20_000), (\.finish, 20_000),
-      (\.finishInFrame, 20_000), (\.trickle, 5000), (\.emptyFrame, 10_000), (\.halfOpen, 5000), (\.mute, 20_000), (\.slow, 30_000),
+      (\.resetInFrame, 20_000), (\.finish, 20_000), (\.finishInFrame, 20_000), (\.trickle, 5000),
+      (\.emptyFrame, 10_000), (\.halfOpen, 5000), (\.mute, 20_000), (\.slow, 30_000),
       (\.wrongID, 50_000), (\.wrongQuestion, 20_000), (\.junk, 20_000), (\.twice, 100_000), (\.crossTalk, 20_000),
     ]
     for (fault, most) in rates where chance.below(3) == 0 { self[keyPath: fault] = chance.below(most) }

@@ -43,7 +43,7 @@ package struct Load {
       }
       asked += burst
       if chance.below(200) == 0 { world.sendJunk(junk()) }
-      if chance.below(150) == 0, !isCalm { disturb() }
+      if chance.below(80) == 0, !isCalm { disturb() }
       if reloads, chance.below(150) == 0 { reload() }
       world.run(for: chance.between(0, 2 * pause * UInt64(burst)))
     }

@@ -58,7 +58,7 @@ final class Port {
   /// After the shard's last turn: the kernel ends what its thread left open, connections to upstreams.
   func shutDown() {
     for socket in sockets.values.sorted(by: { $0.handle < $1.handle }) {
-      if socket.server == nil { world.report("a shard has left with the connection of a client, handle \(socket.handle)") }
+      if socket.server == nil { world.report("a shard has left with a client's connection, handle \(socket.handle)") }
       socket.shutDown()
     }
     takeApart()

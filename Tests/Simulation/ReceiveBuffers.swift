@@ -32,7 +32,7 @@ struct ReceiveBuffers {
   var areAllFree: Bool { unused.count == owners.count }
   func owner(_ index: Int) -> Owner { owners[index] }
   /// Buffers the shard holds: none, once its turn is over.
-  var held: Int { owners.count { $0 == .shard } }
+  private(set) var held = 0
 
   func bytes(_ index: Int) -> Bytes { memory.region.bytes.slice(index * Self.size, Self.size) }
 
@@ -65,6 +65,8 @@ struct ReceiveBuffers {
 
   private mutating func change(_ index: Int, _ from: Owner, _ to: Owner) {
     if owners[index] != from { faults.append("receive buffer \(index) was \(owners[index]), not \(from)") }
+    if owners[index] == .shard { held -= 1 }
+    if to == .shard { held += 1 }
     owners[index] = to
   }
 

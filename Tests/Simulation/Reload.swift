@@ -12,8 +12,10 @@ final class Reload {
 
   /// Nanoseconds between looks.
   private static let pause = 200 * microsecond
-  /// Nanoseconds until a shard has ended that was told to leave: as long as its last question may take, and a little.
-  private static let patience = 6 * second
+  /// Nanoseconds until a shard that was told to leave is told to end: as long as its last question may take, and a little.
+  private static let lastAnswer = 6 * second
+  /// Nanoseconds until it has ended: a client that does not read its last answer is waited for as any is.
+  private static let patience = 18 * second
 
   /// Ends what refers to each other.
   func takeApart() { new.takeApart() }
@@ -65,7 +67,7 @@ final class Reload {
   }
 
   private func waits() {
-    guard old.fabric.stages.have(.done) else { return }
+    guard old.fabric.stages.have(.done) || world.time > begun + Self.lastAnswer else { return }
     old.fabric.stages.order(.end)
     for port in old.ports { port.wake() }
     step = Reload.ends

@@ -53,7 +53,8 @@ package final class World {
     self.faults = faults
     let hasStalls = faults.stall > 0 || faults.wakeLost > 0 || faults.wakeLate > 0
     slack = hasStalls ? 600 * millisecond + 3 * faults.stallMost : 0
-    transit = slack + 200 * millisecond + (faults.trickle > 0 ? Self.slowestTrickle : 0) + (faults.short > 0 ? second : 0)
+    let trickle = faults.trickle > 0 ? Self.slowestTrickle : 0
+    transit = slack + trickle + (faults.short > 0 ? second : 0) + 200 * millisecond
     ledger = Ledger()
     ledger.patience += slack
     ledger.world = self

@@ -61,8 +61,8 @@ import Upstream
   }
 
   @Test func noMoreThanTheTableHolds() {
-    let script = Script()
-    let total = Pool.Limits.tcpConnections * Pool.Limits.outstanding
+    let script = Script(capacity: 32_768)
+    let total = Pool.Limits.tcpHeldUp * Pool.Limits.outstanding
     var counts: [Int: Int] = [:]
     for number in 0..<total {
       let connection = script.connection()
@@ -145,6 +145,7 @@ import Upstream
   @Test func aDrainingOneTakesNoMore() {
     let script = Script()
     let first = script.connection()
+    script.pool.opened(first, now: script.now)
     let question = script.add(1)
     let id = script.ask(question, on: first)
     script.pool.retire(first)

@@ -23,7 +23,8 @@ func main() {
 		text, err := json.Marshal(value)
 		return string(text), err
 	}
-	parsed, err := template.New("chart").Option("missingkey=error").Funcs(template.FuncMap{"toJson": toJSON}).Parse(job.Template)
+	chart := template.New("chart").Option("missingkey=error").Funcs(template.FuncMap{"toJson": toJSON})
+	parsed, err := chart.Parse(job.Template)
 	if err == nil {
 		err = parsed.Execute(os.Stdout, job.Values)
 	}
