@@ -71,7 +71,7 @@ import Wire
 
   @Test func aliasesOffTheChain() {
     let cname = Message.Record.cname(pointer(at), pointer(at)).octets
-    #expect(isAccepted(fill(opaque(name(ofLength: 255))) { _ in cname }, "CNAME records"))
+    #expect(!isAccepted(fill(opaque(name(ofLength: 255))) { _ in cname }, "CNAME records"))
   }
 
   @Test func manyAddressesOfALongAliasAreAccepted() throws {
