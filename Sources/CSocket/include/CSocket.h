@@ -3,6 +3,13 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+/* fd_set as Swift's Glibc has it, whose modules are compiled without _GNU_SOURCE: where a file imports both, they have to
+   be the same type. */
+#include <features.h>
+#pragma push_macro("__USE_XOPEN")
+#undef __USE_XOPEN
+#include <sys/select.h>
+#pragma pop_macro("__USE_XOPEN")
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <fcntl.h>
