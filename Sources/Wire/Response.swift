@@ -93,7 +93,7 @@ public struct ImageWriter: ~Copyable {
       }
       var leads = false
       if index < answers, chainOnly || record.type == RecordType.cname {
-        guard let isOwner = names.isSame(message, record.owner, chain.source) else { return nil }
+        guard let isOwner = isOwner(chain.source, of: record, message, question.count &- 4) else { return nil }
         if !isOwner, chainOnly, !isBeside(record, chain.source, message) {
           guard names.isName(message, record.owner) else { return nil }
           index &+= 1
@@ -119,6 +119,17 @@ public struct ImageWriter: ~Copyable {
     }
     if offsetCount == 0 { response.ttl = 0 }
     return response
+  }
+
+  /// Whether the name at `chain` is a record's owner; nil if it cannot be told. Nearly always it is the question's name,
+  /// of `length` octets, spelled as there.
+  private mutating func isOwner(_ chain: Int, of record: Record, _ message: Bytes, _ length: Int) -> Bool? {
+    if chain == Header.length, record.owner &+ length &+ 4 == record.ttlOffset,
+      message.slice(record.owner, length).equals(message.slice(chain, length))
+    {
+      return true
+    }
+    return names.isSame(message, record.owner, chain)
   }
 
   /// Whether an answer's record that the chain's name does not own belongs to it all the same.

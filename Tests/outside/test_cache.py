@@ -181,12 +181,16 @@ class WhatIsKept(CacheCase):
             with self.subTest(shards=shards):
                 self.start(peer.answer_by_name, shards=shards)
                 packets = [dnswire.query(f"n{n}.svc.cluster.local", id=n) for n in range(1000)]
+                counts = []
                 for _ in range(3):
                     for exchange in clients.ask_all(self.address, packets, linger=0.05):
                         self.assertEqual(
                             exchange.reply.data(dnswire.A), [peer.address_of(dnswire.decode(exchange.packet).name)]
                         )
-                self.assertEqual(len(self.upstream.asked), 1000)
+                    counts.append(len(self.upstream.asked))
+                self.assertEqual(counts, counts[:1] * 3)
+                # One question in twenty may be hedged, if the peer is slow.
+                self.assertIn(counts[0], range(1000, 1051))
 
     def test_not_kept(self):
         """TC, REFUSED, FORMERR, NXDOMAIN without SOA: each question goes upstream, and the client gets what came."""
