@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pathlib
 import random
 import socket
 import struct
@@ -16,6 +17,17 @@ import peer
 import zone
 
 NAMES = 50
+MEMORY = pathlib.Path("/sys/fs/cgroup/memory")
+
+
+def remove(group):
+    """Whether an empty cgroup could be removed."""
+    try:
+        group.rmdir()
+    except OSError:
+        return False
+    return True
+
 
 class Bystander(threading.Thread):
     """Another pod: asks for cached names, 500 a second, each from a socket that waits a second for its answer."""
@@ -229,6 +241,34 @@ class Floods(harness.OutsideCase):
         harness.wait_for(
             lambda: clients.ask_tcp(self.address, dnswire.query(zone.service(1), dnswire.A), timeout=1), 10, "TCP")
         self.check(others, "64 descriptors, 100 TCP clients")
+
+    @unittest.skipUnless(os.access(MEMORY / "cgroup.procs", os.W_OK), "no cgroup of the memory controller")
+    def test_64_mebibytes(self):
+        """A memory limit of 64 MiB: random names fill the cache with large answers, 200 clients hold connections, and the
+        kernel never has to take a page back, let alone end the process."""
+        group = MEMORY / f"ringlet-{os.getpid()}"
+        group.mkdir()
+        self.addCleanup(lambda: harness.wait_for(lambda: remove(group), 5, "the cgroup to be empty"))
+        (group / "memory.limit_in_bytes").write_text(str(64 << 20))
+
+        async def large(asked):
+            text = b"".join(bytes([200]) + bytes(200) for _ in range(5))
+            asked.send(asked.response(dnswire.record(asked.name, 16, 60, text)) if asked.message.type == 16
+                       else asked.address(ttl=60))
+
+        upstream = self.start_peer(large)
+        into = ("sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh")
+        self.serve(upstream.address, shards=2, limits=into)
+        names = self.write("large.txt", "".join(f"n{n}.cluster.local TXT\n" for n in range(60_000)))
+        held = [socket.create_connection(self.address, 5) for _ in range(200)]
+        with self.bystander() as others:
+            flood = harness.dnsperf(self.ringlet.port, names, "-m", "tcp", "-l", "5" if harness.QUICK else "20", "-c", "20")
+        for s in held:
+            s.close()
+        peak = int((group / "memory.max_usage_in_bytes").read_text())
+        self.assertIn("oom_kill 0", (group / "memory.oom_control").read_text())
+        self.assertEqual((group / "memory.failcnt").read_text().strip(), "0")
+        self.check(others, f"{flood.completed} large answers in 64 MiB, {peak >> 20} MiB used at most")
 
     def start_peer(self, script=peer.answer_by_name):
         upstream = peer.Peer(script)
