@@ -235,9 +235,6 @@ extension NodeCache {
 
   /// Another process has sockets of its own at our addresses.
   var hasNeighbour: Bool {
-    let own = Set(work.withLock { $0?.listeners ?? [] }.flatMap(\.udp).map(UDPSockets.inode))
-    return UDPSockets.bound(to: flags.localIPs.compactMap { IPAddress($0) }, port: flags.dnsPort).contains {
-      !own.contains($0)
-    }
+    UDPSockets.areBound(for: flags, besides: work.withLock { $0?.listeners ?? [] }.flatMap(\.udp))
   }
 }

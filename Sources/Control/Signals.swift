@@ -16,6 +16,9 @@ public enum Signals {
     case reload = 10
     /// SIGUSR2: has no meaning in a container under node-cache; by default it would end the process.
     case handoff = 12
+
+    /// Whether it asks the process to end.
+    var ends: Bool { self != .reload && self != .handoff }
   }
 
   /// Blocks what `deliver` waits for in this thread and those it starts; ignores SIGHUP and SIGPIPE.

@@ -43,8 +43,14 @@ public final class Supervisor: Sendable {
     // The child's output is the log; what is said here goes between.
     log.coreStarted()
     Signals.deliver { [self] signal in
-      let child = state.withLock { $0.child }
-      if child > 0 { kill(child, signal.rawValue) }
+      state.withLock { state in
+        if state.child > 0 {
+          kill(state.child, signal.rawValue)
+        } else if signal.ends {
+          withdraw(state.estate)
+          leave(0)
+        }
+      }
     }
     var early = 0
     while true {
@@ -57,10 +63,16 @@ public final class Supervisor: Sendable {
       if early < Self.deaths { continue }
       if early == Self.deaths {
         log.logger("supervise").critical("It dies again and again: queries go to kube-dns until it lives")
-        if !flags.skipTeardown { network.tearDown() }
+        withdraw(state.withLock { $0.estate })
       }
       sleep(min(1 << UInt32(min(early - Self.deaths, 5)), Self.longestPause))
     }
+  }
+
+  /// Removes interface and rules, unless another process serves with them.
+  private func withdraw(_ estate: Estate?) {
+    let own = (estate?.sockets ?? []).joined().map(\.number)
+    if !flags.skipTeardown, !UDPSockets.areBound(for: flags, besides: Array(own)) { network.tearDown() }
   }
 
   private func leave(_ code: Int32) -> Never {
@@ -71,9 +83,12 @@ public final class Supervisor: Sendable {
   /// Runs a child to its end: waitpid(2)'s status.
   private func supervise() -> Int32 {
     guard let (own, childs) = Line.pair() else { return Self.failed(EMFILE) }
-    let result = spawn(childs.descriptor)
+    let result = state.withLock { state in
+      let result = spawn(childs.descriptor)
+      state.child = max(result, 0)
+      return result
+    }
     guard result > 0 else { return Self.failed(-result) }
-    state.withLock { $0.child = result }
     if state.withLock({ $0.estate })?.send(over: own) != true { own.send([Note.nothing.rawValue]) }
     ControlThread.start { [self] in
       while let message = own.receive(milliseconds: nil) {

@@ -3,8 +3,14 @@ import Glibc
 
 /// What /proc/net says of UDP sockets (proc_pid_net(5)).
 enum UDPSockets {
+  /// Whether sockets other than `own` are bound to our addresses and port: another process serves there.
+  static func areBound(for flags: Flags, besides own: [Int32]) -> Bool {
+    let own = Set(own.map(inode))
+    return bound(to: flags.localIPs.compactMap { IPAddress($0) }, port: flags.dnsPort).contains { !own.contains($0) }
+  }
+
   /// Inodes of the sockets that are bound to one of the addresses on a port.
-  static func bound(to addresses: [IPAddress], port: UInt16) -> [UInt64] {
+  private static func bound(to addresses: [IPAddress], port: UInt16) -> [UInt64] {
     let places = Set(addresses.map { text($0, port) })
     return ["/proc/net/udp", "/proc/net/udp6"].flatMap { path in
       (TextFile.read(path, limit: 16 << 20) ?? "").split(separator: "\n").dropFirst().compactMap { line -> UInt64? in
@@ -16,7 +22,7 @@ enum UDPSockets {
     }
   }
 
-  static func inode(_ socket: Int32) -> UInt64 {
+  private static func inode(_ socket: Int32) -> UInt64 {
     var status = stat()
     // The status lives through the call.
     return unsafe fstat(socket, &status) == 0 ? UInt64(status.st_ino) : 0

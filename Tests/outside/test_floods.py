@@ -192,7 +192,7 @@ class Floods(harness.OutsideCase):
         self.check(others, "50 clients that never read")
 
     def test_ten_thousand_wait_for_one_answer(self):
-        """10,000 equal queries are one upstream question. As many are answered as datagrams can be on their way at once,
+        """10,000 equal queries are one upstream question, and once more when that is late. As many are answered as datagrams can be on their way at once,
         the others are counted, and have their answer when they ask again."""
         async def late(asked):
             if asked.name.startswith("late"):
@@ -225,7 +225,7 @@ class Floods(harness.OutsideCase):
                     answered = first - len(waiting)
         self.assertEqual(waiting, set())
         self.assertGreaterEqual(answered, 4000)
-        self.assertEqual(len([a for a in upstream.asked if a.name.startswith("late")]), 1)
+        self.assertIn(len([a for a in upstream.asked if a.name.startswith("late")]), (1, 2))
         self.check(others, f"10,000 clients waited for one answer, {answered} had it at once")
 
     def test_64_descriptors(self):

@@ -83,7 +83,7 @@ class NetworkCase(harness.OutsideCase):
     def in_node(self, *argv, check=True):
         return run("ip", "netns", "exec", self.node, *argv, env=getattr(self, "env", None), check=check)
 
-    def start(self, *flags, addresses=None, env=None, port=None, more="", ready=True):
+    def start(self, *flags, addresses=None, env=None, port=None, more="", ready=True, command=()):
         """Ringlet on the node; ended after the test where the test has not ended it."""
         addresses = addresses or self.addresses
         upstream = f"127.0.0.1:{self.nsd.port}"
@@ -91,7 +91,8 @@ class NetworkCase(harness.OutsideCase):
         flags = ["-localip", ",".join(self.addresses), "-setupinterface=true", "-setupiptables=true", *flags]
         flags += ["-health-port", str(HEALTH_PORT)]
         ringlet = harness.Ringlet(
-            self.directory, block, port=port, addresses=addresses, flags=flags, env=env or self.env, netns=self.node
+            self.directory, block, port=port, addresses=addresses, flags=flags, env=env or self.env, netns=self.node,
+            command=command,
         )
         self.addCleanup(lambda: ringlet.stop() if ringlet.alive() else self.assertIn(ringlet.child.returncode, (0, 2)))
         return ringlet.wait_ready() if ready else ringlet
@@ -441,6 +442,38 @@ class FailureTest(NetworkCase):
         self.assertEqual(ringlet.end(seconds=30), 0)
         self.report(f"left after {time.monotonic() - start:.1f} s")
         self.assertEqual(self.device_addresses(), set())
+
+
+class SupervisedTest(NetworkCase):
+    def kill(self, ringlet):
+        """kill -9 of the engine, once it serves."""
+        engine = wait_for(lambda: harness.descendants(ringlet.pid), 20, "an engine")[0]
+        wait_for(lambda: self.device_addresses() == set(self.addresses), 10, "the addresses")
+        self.wait_for_rules(36)
+        os.kill(engine, signal.SIGKILL)
+        wait_for(lambda: engine not in harness.descendants(ringlet.pid), 5, "its end")
+
+    def test_an_engine_that_cannot_live(self):
+        """Its fifth death in a row: the rules go, so that queries reach kube-dns, and come back with it. (So does the
+        interface if it is a dummy, but a bridge is nobody's to remove.)"""
+        ringlet = self.start(command=("supervise",))
+        for _ in range(4):
+            self.kill(ringlet)
+            self.query_all(ringlet.port)
+        self.kill(ringlet)
+        wait_for(lambda: not self.rules(), 10, "the withdrawal")
+        self.assertIn("again and again", ringlet.log())
+        self.wait_for_rules(36)
+        self.query_all(ringlet.port)
+
+    def test_told_to_end_while_it_waits(self):
+        """SIGTERM between two engines."""
+        ringlet = self.start(command=("supervise",))
+        for _ in range(5):
+            self.kill(ringlet)
+        wait_for(lambda: "again and again" in ringlet.log(), 10, "the withdrawal")
+        self.assertEqual(ringlet.end(), 0)
+        self.assertEqual(self.rules(), [])
 
 
 class FlagTest(unittest.TestCase):

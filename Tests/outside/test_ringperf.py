@@ -136,7 +136,7 @@ class AsDnsperf(Case):
     def test_tcp_pipelines_and_reconnects(self):
         async def script(asked):
             asked.send(asked.address())
-            if len(peer.asked) % 40 == 0:
+            if asked.nth % 40 == 0:
                 asked.close()
 
         peer = self.peer(script)
