@@ -39,10 +39,11 @@ class Upgrades(HandoverCase):
         self.peer.script = lasting
         old = self.serve(shards=2)
         self.fill(old)
+        asked = len(self.peer.asked)
         new = self.follow(old)
         self.assertIn("Handed over to another process", old.log())
         self.fill(new)
-        self.assertEqual(len(self.peer.asked), NAMES)
+        self.assertEqual(len(self.peer.asked), asked)
         old.stop()
         self.check(new, name_of(0))
 
@@ -51,6 +52,7 @@ class Upgrades(HandoverCase):
         self.peer.script = lasting
         first = self.serve(lambda port: self.block(port, cache="cache 3600"), shards=2)
         self.fill(first)
+        asked = len(self.peer.asked)
         running = [first]
 
         def upgrades(is_over):
@@ -61,7 +63,7 @@ class Upgrades(HandoverCase):
 
         result = self.under_load(first, 8 if harness.QUICK else 25, upgrades, "-Q", "5000")
         self.assertEqual((result.lost, result.rcodes), (0, {"NOERROR": result.completed}), result.text)
-        self.assertEqual(len(self.peer.asked), NAMES, "questions for cached names")
+        self.assertEqual(len(self.peer.asked), asked, "questions for cached names")
         self.report(f"{self.UPGRADES} upgrades, {result.completed} answers, 0 lost")
 
     def test_tcp_clients_notice_nothing(self):
@@ -84,12 +86,13 @@ class Upgrades(HandoverCase):
         self.peer.script = lasting
         old = self.serve(shards=2)
         self.fill(old)
+        asked = len(self.peer.asked)
         new = self.follow(old)
         os.kill(new.pid, signal.SIGKILL)
         new.ended()
         self.fill(old)
         self.assertIn("serving again", old.log())
-        self.assertEqual(len(self.peer.asked), NAMES)
+        self.assertEqual(len(self.peer.asked), asked)
 
     def test_a_process_that_cannot_start_takes_nothing(self):
         """A faulty Corefile ends the new process; the old one does not notice."""
@@ -150,6 +153,7 @@ class Supervised(HandoverCase):
         self.peer.script = lasting
         ringlet = self.serve_supervised(block=lambda port: self.block(port, cache="cache 3600"), shards=2)
         self.fill(ringlet)
+        asked = len(self.peer.asked)
         gaps = []
 
         def kills(is_over):
@@ -164,7 +168,7 @@ class Supervised(HandoverCase):
         result = self.under_load(ringlet, 5 if harness.QUICK else 12, kills, "-Q", "1000")
         # A query that the dead engine had received, and not answered, goes with it.
         self.assertLessEqual(result.lost, 20, result.text)
-        self.assertLessEqual(len(self.peer.asked), NAMES, "questions for cached names")
+        self.assertEqual(len(self.peer.asked), asked, "questions for cached names")
         self.report(f"{len(gaps)} kills, {result.completed} answers, {result.lost} lost; "
                     f"answering again after {1000 * max(gaps):.0f} ms at most")
 

@@ -93,6 +93,7 @@ class UnderLoad(ReloadCase):
         ringlet = self.serve(lambda port: self.block(port, cache="cache 3600"), shards=2)
         for index in range(NAMES):
             self.check(ringlet, name_of(index))
+        asked = len(self.peer.asked)
         self.reload(ringlet)
         before, open_before = ringlet.rss_kib, self.descriptors(ringlet)
 
@@ -103,7 +104,7 @@ class UnderLoad(ReloadCase):
 
         result = self.under_load(ringlet, 12 if harness.QUICK else 45, reloads, "-Q", "5000")
         self.assertEqual((result.lost, result.rcodes), (0, {"NOERROR": result.completed}), result.text)
-        self.assertEqual(len(self.peer.asked), NAMES, "questions for cached names")
+        self.assertEqual(len(self.peer.asked), asked, "questions for cached names")
         self.assertLess(ringlet.rss_kib - before, 4096)
         harness.wait_for(lambda: self.descriptors(ringlet) <= open_before + 4, 5, "the old descriptors to be closed")
         self.report(f"{self.RELOADS} reloads, {result.completed} answers, 0 lost; RSS {before} -> {ringlet.rss_kib} KiB")

@@ -39,7 +39,7 @@ class Time(harness.OutsideCase):
 
     def test_a_process_that_stands_still(self):
         """SIGSTOP: what expired meanwhile is asked anew, what did not has that much less to live, and what was asked
-        meanwhile is answered once."""
+        meanwhile is asked for once, or twice where the answer is slow."""
         seconds = 6 if harness.QUICK else 30
         self.serve(ttl=seconds - 1)
         self.assertEqual(self.ttl("short.cluster.local"), seconds - 1)
@@ -55,7 +55,7 @@ class Time(harness.OutsideCase):
             before = len(self.upstream.asked)
             os.kill(self.ringlet.pid, signal.SIGCONT)
             self.assertEqual({s.recv(512)[:2] for _ in range(20)}, {struct.pack("!H", id) for id in range(20)})
-        self.assertEqual(len(self.upstream.asked) - before, 1, "questions for what was asked meanwhile")
+        self.assertIn(len(self.upstream.asked) - before, (1, 2), "questions for what was asked meanwhile")
         self.assertLessEqual(self.ttl("long.cluster.local"), 300 - seconds + 1)
         self.assertEqual(self.ttl("short.cluster.local"), 300, "expired, and asked anew")
 
@@ -82,7 +82,7 @@ class Time(harness.OutsideCase):
 
     @unittest.skipUnless(os.access(QUOTA / "cgroup.procs", os.W_OK), "no cgroup of the cpu controller")
     def test_a_tenth_of_a_processor(self):
-        """All is answered, slowly; nothing expires early, and a question is asked once."""
+        """All is answered, slowly; nothing expires early, and hardly a question is asked twice."""
         self.serve(ttl=300, shards=2)
         group = QUOTA / f"ringlet-{os.getpid()}"
         group.mkdir()
@@ -95,7 +95,8 @@ class Time(harness.OutsideCase):
         exchanges = clients.ask_all(self.address, packets, timeout=10)
         self.assertEqual([len(e.replies) for e in exchanges], [1] * 2000)
         self.assertEqual({e.reply.rcode for e in exchanges}, {0})
-        self.assertEqual(len(self.upstream.asked), 200)
+        # One question in twenty may be hedged.
+        self.assertIn(len(self.upstream.asked), range(200, 211))
         slowest = max(e.took[0] for e in exchanges)
         self.report(f"2,000 queries, 200 questions, slowest answer {slowest:.1f} s")
 
