@@ -67,8 +67,8 @@ class Pipelining(PipeliningCase):
 
         self.start(hold)
         self.check_all(names(self.MISSES))
-        # Four take questions; a machine that is slow to ask them all may see some replaced, as silent.
-        self.assertLessEqual(self.upstream.most_open, 8 * self.shards)
+        # Four where it answers, sixteen where it holds back, and those that were silent for too long meanwhile.
+        self.assertLessEqual(self.upstream.most_open, 20 * self.shards)
         self.assertEqual({a.transport for a in self.upstream.asked}, {"tcp"})
 
     def test_ids_differ(self):
