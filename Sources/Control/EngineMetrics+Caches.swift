@@ -38,6 +38,14 @@ extension EngineMetrics {
         "coredns_cache_drops_total", "The number of responses that are not cached, because the reply is malformed.",
         total(Counters.Query.drops)
       ),
+      (
+        "coredns_cache_prefetch_total", "The number of times the cache has prefetched a cached item.",
+        total(Counters.Query.prefetches)
+      ),
+      (
+        "coredns_cache_served_stale_total", "The number of requests served from stale cache entries.",
+        total(Counters.Query.servedStale)
+      ),
     ] where count > 0 {
       out.counter(
         name, Double(count), help: help,

@@ -96,6 +96,16 @@ extension EngineMetrics {
           labels: ["shard": "\(shard)"])
       }
     }
+    for (reason, word) in [
+      ("expired", Counters.Shard.staleAtOnce), ("failed", .staleFailed), ("late", .staleLate), ("denied", .staleDenied),
+    ] {
+      for (shard, counters) in counters.enumerated() {
+        out.counter(
+          "ringlet_stale_answers_total", Double(counters.read(word)),
+          help: "Answers kept beyond what upstream says: expired, or upstream failed, was late, or denied the name.",
+          labels: ["shard": "\(shard)", "reason": reason])
+      }
+    }
     for (shard, counters) in counters.enumerated() {
       out.gauge(
         "ringlet_pending_questions", Double(counters.read(.pending)), help: "Questions that wait for an upstream.",

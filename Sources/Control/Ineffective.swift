@@ -6,9 +6,8 @@ extension Configuration {
     blocks.flatMap { block in
       var found: [(SourceLocation, String)] = []
       if let debug = block.debug { found.append((debug, "debug")) }
-      if let cache = block.cache {
-        if cache.prefetch != nil { found.append((cache.location, "cache: prefetch")) }
-        if cache.serveStale != nil { found.append((cache.location, "cache: serve_stale")) }
+      if let cache = block.cache, cache.prefersPositive, cache.serveStale == nil {
+        found.append((cache.location, "cache: serve_stale_policy without serve_stale"))
       }
       if let trace = block.trace { found.append((trace.location, "trace: no traces are sent, so it")) }
       if let pprof = block.pprof { found.append((pprof.location, "pprof: there is no Go runtime to profile, so it")) }

@@ -191,6 +191,22 @@ extension Settings.Cache {
     keepTTL = directive.keepsTTL
     disableSuccess = directive.success.disabledZones.map(\.wire)
     disableDenial = directive.denial.disabledZones.map(\.wire)
+    prefetch = directive.prefetch.map {
+      Settings.Prefetch(
+        hits: UInt32(clamping: $0.hits), window: UInt64($0.window.nanoseconds), percentage: $0.percentage)
+    }
+    serveStale = directive.serveStale.map { Settings.ServeStale($0, prefersPositive: directive.prefersPositive) }
+  }
+}
+
+extension Settings.ServeStale {
+  fileprivate init(_ directive: CacheDirective.ServeStale, prefersPositive: Bool) {
+    self.init(limit: UInt32(clamping: directive.limit.nanoseconds / 1_000_000_000))
+    isImmediate = directive.refresh == .immediate
+    if directive.timeout > .zero { wait = UInt64(directive.timeout.nanoseconds) }
+    ttl = UInt32(clamping: directive.ttl.nanoseconds / 1_000_000_000)
+    recheck = UInt64(directive.recheck.nanoseconds)
+    self.prefersPositive = prefersPositive
   }
 }
 

@@ -90,7 +90,10 @@ public struct Counters: Sendable {
     public static let misses = hits + 2
     /// Answers whose question was not the one asked.
     public static let drops = misses + 1
-    public static let words = drops + 1
+    /// Answers asked for anew with nobody waiting, and expired ones given.
+    public static let prefetches = drops + 1
+    public static let servedStale = prefetches + 1
+    public static let words = servedStale + 1
   }
 
   /// Offsets of words in a block of an upstream.
@@ -134,6 +137,8 @@ public struct Counters: Sendable {
     /// Datagrams from upstreams that answer nothing that was asked of them.
     case mismatches
     case insertsRefused
+    /// Expired answers given: before upstream was asked, since it failed, took too long, or said that there is none.
+    case staleAtOnce, staleFailed, staleLate, staleDenied
     /// Questions that wait for an upstream now.
     case pending
   }

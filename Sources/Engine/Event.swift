@@ -1,4 +1,5 @@
 import Memory
+import Wire
 
 /// Something the control thread writes to the log: the shard pushes it and goes on.
 public struct Event: BitwiseCopyable, Sendable {
@@ -16,6 +17,18 @@ public struct Event: BitwiseCopyable, Sendable {
     case resolver
     /// A template's record was none once it was filled in.
     case malformedTemplate
+
+    /// What clients are told with a SERVFAIL of our own (RFC 8914); nil: it is not ours, or no SERVFAIL.
+    func reason(_ rcode: UInt16) -> ExtendedError? {
+      guard rcode == Rcode.servFail else { return nil }
+      return switch self {
+      case .none, .resolver: nil
+      case .upstreamTimeout, .upstreamsDown: .noReachableAuthority
+      case .upstreamUnusable: .networkError
+      case .malformedAnswer: .invalidData
+      case .tooManyQuestions, .tooManyConcurrent, .noForward, .malformedTemplate: .other
+      }
+    }
   }
 
   public var kind = Kind.query

@@ -14,6 +14,7 @@ public final class Fabric: Sendable {
   private let mail: Region
   private let counts: Region
   private let events: Region
+  private let refreshes = Region(size: Freshness.size)
   public let stages: Stages
   /// How its numbers follow from those of the fabric before it; nil: it is the first.
   let succession: Succession?
@@ -128,6 +129,8 @@ public final class Fabric: Sendable {
     return Counters(
       counts.bytes.slice(shard * size, size), before: counts.bytes.slice((shards + shard) * size, size), settings)
   }
+
+  var freshness: Freshness { Freshness(refreshes.bytes) }
 
   /// Events of one shard, for the control thread to empty.
   public func eventQueue(_ shard: Int) -> ByteQueue {

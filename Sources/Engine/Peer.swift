@@ -72,6 +72,8 @@ public struct Origin: BitwiseCopyable, Sendable {
   public var generation: UInt32 = 0
   /// Nanoseconds.
   public var arrivedAt: UInt64 = 0
+  /// Nobody waits: a cached answer is asked for anew. The rest is of the query that saw the need.
+  public var isNobody = false
 
   public var isStream: Bool { shard >= 0 }
   public init() {}

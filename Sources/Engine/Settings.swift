@@ -82,7 +82,37 @@ public struct Settings: Sendable {
     public var keepTTL = false
     public var disableSuccess: [[UInt8]] = []
     public var disableDenial: [[UInt8]] = []
+    public var prefetch: Prefetch?
+    public var serveStale: ServeStale?
     public init() {}
+  }
+
+  /// Popular answers are asked for anew before they expire.
+  public struct Prefetch: Sendable {
+    /// Hits, each within `window` nanoseconds of the one before.
+    public var hits: UInt32
+    public var window: UInt64
+    /// Of the TTL: no more than this is left.
+    public var percentage: Int
+    public init(hits: UInt32, window: UInt64, percentage: Int) {
+      (self.hits, self.window, self.percentage) = (hits, window, percentage)
+    }
+  }
+
+  /// Expired answers are used.
+  public struct ServeStale: Sendable {
+    /// Seconds after expiry.
+    public var limit: UInt32
+    /// Before upstream is asked; otherwise when it fails, or after `wait` nanoseconds, at most 1.8 s (RFC 8767 §5).
+    public var isImmediate = true
+    public var wait = UInt64.max
+    /// Seconds that their records are given.
+    public var ttl: UInt32 = 0
+    /// Nanoseconds after a failure in which upstream is not asked again; at least a second.
+    public var recheck: UInt64 = 0
+    /// An answer with records is used although upstream says by now that there is none.
+    public var prefersPositive = false
+    public init(limit: UInt32) { self.limit = limit }
   }
 
   /// spec/plugins.md, forward.

@@ -8,6 +8,10 @@ extension Shard where R: ~Copyable {
   /// answers everyone who waits.
   /// `more` are EDNS options for these replies alone.
   mutating func settle(_ question: Int, with response: Response, adding more: [UInt8] = []) {
+    let chain = tables.zones[questions[question].zone].chain
+    if tables.chains[chain].holdsOn, !replaces(response, tables.chains[chain]), answerStale(question, response.rcode) {
+      return remove(question)
+    }
     let ttl = keep(response, key(of: question), questions[question].zone)
     finish(question) { shard, waiter, query, message, limit, options in
       Reply.write(
@@ -30,16 +34,21 @@ extension Shard where R: ~Copyable {
 
   /// Settles a question with a response code of our own, or an upstream's bare one.
   mutating func settle(_ question: Int, failing rcode: UInt16, cause: Event.Cause) {
-    if rcode == Rcode.servFail { keepFailure(question, cause) }
-    if cause != .resolver, tables.chains[tables.zones[questions[question].zone].chain].logsErrors {
+    if cause != .resolver, questions[question].firstWaiter >= 0,
+      tables.chains[tables.zones[questions[question].zone].chain].logsErrors
+    {
       let q = questions[question]
       let first = waiters[q.firstWaiter]
       logFailure(
         cause, rcode, first.query(nameLength: Int(q.nameLength), type: q.type, recordClass: q.recordClass),
         questions.name(question), q.zone, first.origin, upstream: -1)
     }
-    finish(question) { _, _, query, message, _, options in
-      Reply.error(to: message, query: query, rcode: rcode, options: options)
+    if cause != .resolver, answerStale(question, rcode) { return remove(question) }
+    if rcode == Rcode.servFail { keepFailure(question, cause) }
+    let reason = cause.reason(rcode)
+    finish(question) { shard, _, query, message, _, options in
+      let options = query.edns == nil ? options : reason.map { shard.adding($0, to: options) } ?? options
+      return Reply.error(to: message, query: query, rcode: rcode, options: options)
     }
   }
 
@@ -62,7 +71,7 @@ extension Shard where R: ~Copyable {
     insert(response, key, q.zone, cause == .none ? chain.servfail : min(chain.servfail, ShardLimits.failureTTL))
   }
 
-  private mutating func key(of question: Int) -> Key {
+  mutating func key(of question: Int) -> Key {
     let q = questions[question]
     return Key(
       hash: q.hash, name: questions.name(question), group: q.group, qtype: q.type, qclass: q.recordClass,
@@ -98,11 +107,13 @@ extension Shard where R: ~Copyable {
 
   private mutating func insert(_ response: Response, _ key: Key, _ zone: Int, _ ttl: UInt32) {
     guard leaving?.nothing == nil else { return }
+    let chain = tables.chains[tables.zones[zone].chain]
+    let isStaleable = response.rcode == Rcode.noError || response.rcode == Rcode.nxDomain
     let answer = Answer(
       // Hits carry AA whatever the upstream said, as CoreDNS's do.
       flags: response.flags | Header.aa, answers: response.answers, authorities: response.authorities,
       additionals: response.additionals, zone: UInt16(truncatingIfNeeded: zone), store: store(of: response),
-      ttl: ttl)
+      ttl: ttl, stale: isStaleable ? chain.staleFor : 0)
     switch segment.insert(
       key, answer, image: images.image, ttlOffsets: images.ttlOffsets, now: milliseconds)
     {
@@ -111,16 +122,28 @@ extension Shard where R: ~Copyable {
     }
   }
 
-  /// Answers each waiter with the reply that `build` writes into a buffer where header and question already stand, and
-  /// forgets the question.
+  /// Answers each waiter, and forgets the question.
   @inline(__always) private mutating func finish(
     _ question: Int, _ build: (inout Self, Waiter, Query, Bytes, Int, Bytes) -> Int
   ) {
+    answerAll(question, build)
+    remove(question)
+  }
+
+  private mutating func remove(_ question: Int) {
     pool.withdraw(question, questions: &questions)
+    tables.forwards[questions[question].forward].pending &-= 1
+    if questions[question].hasErrand { errands[question] = nil }
+    questions.remove(question)
+  }
+
+  /// Answers each waiter with the reply that `build` writes into a buffer where header and question already stand.
+  @inline(__always) mutating func answerAll(
+    _ question: Int, _ build: (inout Self, Waiter, Query, Bytes, Int, Bytes) -> Int
+  ) {
     let q = questions[question]
     let name = questions.name(question)
     let chain = tables.zones[q.zone].chain
-    tables.forwards[q.forward].pending &-= 1
     var next = q.firstWaiter
     while next >= 0 {
       let waiter = waiters[next]
@@ -150,8 +173,8 @@ extension Shard where R: ~Copyable {
       waiters.give(next)
       next = waiter.next
     }
-    if q.hasErrand { errands[question] = nil }
-    questions.remove(question)
+    questions[question].firstWaiter = -1
+    questions[question].waiters = 0
   }
 
   private static func writeQuestion(to message: Bytes, _ query: Query, _ name: Bytes, _ spelling: Spelling) {

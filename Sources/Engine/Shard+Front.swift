@@ -4,25 +4,16 @@ import Wire
 
 /// Chains with directives in front of the cache: all of it out of the way of those without.
 extension Shard where R: ~Copyable {
-  /// As `hit`, for an entry of such a chain. 0: there is to be no reply.
-  @inline(never) mutating func frontedHit(
-    _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ source: Source, _ entry: Found, _ chain: Int
-  ) -> Int {
-    let zone = Int(entry.answer.zone)
+  /// Before a hit: the reply if the chain's access rules forbid the query (0: there is to be none); nil: they do not.
+  mutating func refused(
+    _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ source: Source, _ zone: Int, _ chain: Int
+  ) -> Int? {
     let peer = Peer(address: source.address, local: source.local)
-    let query = offering(query, chain)
-    if let (reply, rcode) = refusal(buffer, query, key, peer, chain) {
-      if reply > 0 {
-        count(source, zone: zone, type: query.type, rcode: rcode, dnssecOK: query.dnssecOK, length, reply)
-        if tables.chains[chain].logsQueries { logAnswer(buffer, length, query, key.name, zone, source, reply) }
-      }
-      return reply
+    guard let (reply, rcode) = refusal(buffer, query, key, peer, chain) else { return nil }
+    if reply > 0 {
+      count(source, zone: zone, type: query.type, rcode: rcode, dnssecOK: query.dnssecOK, length, reply)
+      if tables.chains[chain].logsQueries { logAnswer(buffer, length, query, key.name, zone, source, reply) }
     }
-    let options = replyOptions(echoedOptions(buffer, query), chain)
-    let reply = write(entry, chain, to: buffer, query, source, options)
-    arrange(buffer.slice(0, reply), chain)
-    counted(entry, query, source, length, reply)
-    if tables.chains[chain].logsQueries { logAnswer(buffer, length, query, key.name, zone, source, reply) }
     return reply
   }
 
@@ -54,15 +45,14 @@ extension Shard where R: ~Copyable {
     guard !rules.isEmpty else { return nil }
     let (name, address) = (key.name.octets, peer.host)
     guard let rule = rules.first(where: { $0.applies(name, query.type, address) }) else { return nil }
-    // Extended DNS errors (RFC 8914 §4): 17 is Filtered, 18 Prohibited.
-    let (rcode, reason): (UInt16, UInt8)
+    let (rcode, reason): (UInt16, ExtendedError)
     switch rule.action {
     case .allow: return nil
     case .drop: return (0, Rcode.refused)
-    case .block: (rcode, reason) = (Rcode.refused, 18)
-    case .filter: (rcode, reason) = (Rcode.noError, 17)
+    case .block: (rcode, reason) = (Rcode.refused, .prohibited)
+    case .filter: (rcode, reason) = (Rcode.noError, .filtered)
     }
-    let options = adding([0, 15, 0, 2, 0, reason], to: replyOptions(echoedOptions(buffer, query), chain))
+    let options = adding(reason, to: replyOptions(echoedOptions(buffer, query), chain))
     return (Reply.error(to: buffer, query: query, rcode: rcode, options: options), rcode)
   }
 

@@ -9,7 +9,7 @@ extension Shard where R: ~Copyable {
     var from = 0
     while from <= shards {
       var budget = Stream.Limits.count
-      while from != index, budget > 0, let bytes = inboxes[from].front() {
+      while budget > 0, let bytes = inboxes[from].front() {
         let (letter, message) = Letter.read(bytes)
         switch letter.kind {
         case .question: receive(question: message, letter.origin)
@@ -21,23 +21,20 @@ extension Shard where R: ~Copyable {
         budget &-= 1
       }
       // More is there: come back in the next turn.
-      if from != index, !inboxes[from].isEmpty { toWake |= 1 << UInt64(index) }
+      if !inboxes[from].isEmpty { toWake |= 1 << UInt64(index) }
       from &+= 1
     }
   }
 
-  /// A query that another shard received for a name that this one owns.
+  /// A query that another shard received for a name that this one owns, or one that nobody waits for.
   private mutating func receive(question message: Bytes, _ origin: Origin) {
     let buffer = scratch.bytes.slice(0, Reply.maxStream)
     buffer.copy(message, at: 0)
     // The other shard admitted it.
     guard case .query(let query) = Admission(buffer.slice(0, message.count), stream: origin.isStream) else { return }
-    let address = scratch.bytes.slice(Reply.maxStream &+ 1, Peer.size)
-    origin.peer.write(to: address)
-    let source = Source(
-      listener: origin.listener, stream: origin.isStream ? origin.stream : -1,
-      address: address.slice(0, Peer.addressSize), local: address.slice(0, 0))
+    let source = source(of: origin)
     let key = key(message, query, origin.listener, source.address, into: folded.bytes)
+    if origin.isNobody { return refresh(buffer, message.count, query, key, origin) }
     // The answer may have come since the other shard looked.
     let length =
       hit(buffer, message.count, query, key, of: index, source) ?? ask(buffer, message.count, query, key, origin)

@@ -7,15 +7,7 @@ extension Shard where R: ~Copyable {
   /// A query that the cache does not answer: it goes to the shard that owns the name, which joins it to an equal
   /// question or asks upstream. Returns as `answer` does.
   mutating func miss(_ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ source: Source) -> Int {
-    var origin = Origin()
-    origin.listener = source.listener
-    origin.peer = Peer(address: source.address, local: source.local)
-    origin.arrivedAt = now
-    if source.isStream {
-      origin.shard = index
-      origin.stream = source.stream
-      origin.generation = streams[source.stream].generation
-    }
+    let origin = origin(of: source)
     let owner = owner(key.hash)
     guard owner == index else {
       let letter = Letter(kind: .question, origin: origin)
@@ -29,9 +21,31 @@ extension Shard where R: ~Copyable {
     return ask(buffer, length, query, key, origin)
   }
 
+  mutating func origin(of source: Source) -> Origin {
+    var origin = Origin()
+    origin.listener = source.listener
+    origin.peer = Peer(address: source.address, local: source.local)
+    origin.arrivedAt = now
+    if source.isStream {
+      origin.shard = index
+      origin.stream = source.stream
+      origin.generation = streams[source.stream].generation
+    }
+    return origin
+  }
+
+  /// The other way round, for a query that came from another shard; its address is in `scratch`, behind all else.
+  mutating func source(of origin: Origin) -> Source {
+    let address = scratch.bytes.slice(Reply.maxStream &+ 1, Peer.size)
+    origin.peer.write(to: address)
+    return Source(
+      listener: origin.listener, stream: origin.isStream ? origin.stream : -1,
+      address: address.slice(0, Peer.addressSize), local: address.slice(0, 0))
+  }
+
   /// A reply that comes later: a stream counts it.
   private mutating func pending(_ origin: Origin) -> Int {
-    if origin.shard == index {
+    if origin.shard == index, !origin.isNobody {
       streams[origin.stream].outstanding &+= 1
       streams[origin.stream].answeredBy = now &+ Stream.Limits.answer
     }
@@ -47,9 +61,11 @@ extension Shard where R: ~Copyable {
     var query = query
     if tables.chains[chain].needsEveryQuery {
       query = offering(query, chain)
-      if let reply = frontedMiss(buffer, length, query, key, origin, zone, chain) { return reply }
+      if !origin.isNobody, let reply = frontedMiss(buffer, length, query, key, origin, zone, chain) { return reply }
     }
-    if tables.chains[chain].caches { counters.add(listener: origin.listener, zone: zone, Counters.Query.misses) }
+    if tables.chains[chain].caches, !origin.isNobody {
+      counters.add(listener: origin.listener, zone: zone, Counters.Query.misses)
+    }
     if tables.chains[chain].resolves {
       return resolve(buffer, length, query, key, origin, zone: zone, chain: chain)
     }
@@ -78,44 +94,40 @@ extension Shard where R: ~Copyable {
       transport: transport(forward, isStream: origin.isStream), group: key.group)
 
     let joined = questions.find(question)
+    let chain = tables.zones[zone].chain
     if joined == nil, isFull(forward) {
       counters.add(.concurrencyRejects)
-      return fail(buffer, length, query, key.name, Rcode.refused, .tooManyConcurrent, zone, origin)
+      return hold(buffer, length, query, key, origin, chain)
+        ?? fail(buffer, length, query, key.name, Rcode.refused, .tooManyConcurrent, zone, origin)
     }
     if joined == nil, pool.downCount > 0, areAllDown(forward) {
       counters.add(.allDown)
       if isHopeless(forward) {
-        return fail(buffer, length, query, key.name, Rcode.servFail, .upstreamsDown, zone, origin)
+        return hold(buffer, length, query, key, origin, chain)
+          ?? fail(buffer, length, query, key.name, Rcode.servFail, .upstreamsDown, zone, origin)
       }
     }
-    let options = echoedOptions(buffer, query)
-    let kept = options.count <= Waiter.maxOptions ? options.count : 0
-    let waiter = waiters.take(
-      Waiter(
-        origin: origin, id: query.id, flags: query.flags,
-        spelling: Spelling(buffer, at: Header.length, length: query.nameLength), hasEDNS: query.edns != nil,
-        udpSize: query.edns?.udpSize ?? 0, dnssecOK: query.dnssecOK, optionsLength: kept, requestSize: length))
-    guard let waiter else {
+    guard let waiter = origin.isNobody ? -1 : takeWaiter(buffer, length, query, origin) else {
       counters.add(.refusedQuestions)
-      return fail(buffer, length, query, key.name, Rcode.servFail, .tooManyQuestions, zone, origin)
+      return hold(buffer, length, query, key, origin, chain)
+        ?? fail(buffer, length, query, key.name, Rcode.servFail, .tooManyQuestions, zone, origin)
     }
-    waiterOptions.bytes.copy(options.slice(0, kept), at: waiter &* Waiter.maxOptions)
     if let joined {
-      counters.add(.joined)
-      waiters[questions[joined].lastWaiter].next = waiter
-      questions[joined].lastWaiter = waiter
-      questions[joined].waiters &+= 1
+      if waiter >= 0 {
+        counters.add(.joined)
+        append(waiter, to: joined)
+      }
       return pending(origin)
     }
     guard let new = questions.add(question, deadline: now &+ ShardLimits.budget) else {
-      waiters.give(waiter)
+      if waiter >= 0 { waiters.give(waiter) }
       counters.add(.refusedQuestions)
-      return fail(buffer, length, query, key.name, Rcode.servFail, .tooManyQuestions, zone, origin)
+      return hold(buffer, length, query, key, origin, chain)
+        ?? fail(buffer, length, query, key.name, Rcode.servFail, .tooManyQuestions, zone, origin)
     }
     questions[new].forward = forward
-    questions[new].firstWaiter = waiter
-    questions[new].lastWaiter = waiter
-    questions[new].waiters = 1
+    if waiter >= 0 { append(waiter, to: new) }
+    expectStale(new)
     tables.forwards[forward].pending &+= 1
     if let errand, errand.then != nil {
       questions[new].hasErrand = true
@@ -125,6 +137,28 @@ extension Shard where R: ~Copyable {
     let reply = pending(origin)
     dispatch(new)
     return reply
+  }
+
+  private mutating func takeWaiter(_ buffer: Bytes, _ length: Int, _ query: Query, _ origin: Origin) -> Int? {
+    let options = echoedOptions(buffer, query)
+    let kept = options.count <= Waiter.maxOptions ? options.count : 0
+    let waiter = waiters.take(
+      Waiter(
+        origin: origin, id: query.id, flags: query.flags,
+        spelling: Spelling(buffer, at: Header.length, length: query.nameLength), hasEDNS: query.edns != nil,
+        udpSize: query.edns?.udpSize ?? 0, dnssecOK: query.dnssecOK, optionsLength: kept, requestSize: length))
+    if let waiter { waiterOptions.bytes.copy(options.slice(0, kept), at: waiter &* Waiter.maxOptions) }
+    return waiter
+  }
+
+  private mutating func append(_ waiter: Int, to question: Int) {
+    if questions[question].firstWaiter < 0 {
+      questions[question].firstWaiter = waiter
+    } else {
+      waiters[questions[question].lastWaiter].next = waiter
+    }
+    questions[question].lastWaiter = waiter
+    questions[question].waiters &+= 1
   }
 
   private mutating func transport(_ forward: Int, isStream: Bool) -> Transport {
@@ -140,7 +174,10 @@ extension Shard where R: ~Copyable {
     _ buffer: Bytes, _ length: Int, _ query: Query, _ name: Bytes, _ rcode: UInt16, _ cause: Event.Cause, _ zone: Int,
     _ origin: Origin
   ) -> Int {
-    let reply = Reply.error(to: buffer, query: query, rcode: rcode, options: echoedOptions(buffer, query))
+    if origin.isNobody { return 0 }
+    var options = echoedOptions(buffer, query)
+    if let reason = cause.reason(rcode), query.edns != nil { options = adding(reason, to: options) }
+    let reply = Reply.error(to: buffer, query: query, rcode: rcode, options: options)
     counters.answered(
       listener: origin.listener, zone: zone, stream: origin.isStream, ipv6: origin.peer.isIPv6, type: query.type,
       rcode: rcode, dnssecOK: query.dnssecOK, requestSize: length, responseSize: reply, duration: 0)

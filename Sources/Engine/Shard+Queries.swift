@@ -61,14 +61,12 @@ extension Shard where R: ~Copyable {
     _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, of owner: Int, _ source: Source
   ) -> Int? {
     guard
-      let entry = readers.lookup(key, of: owner, now: milliseconds, scratch: owner == index ? nil : found.bytes),
-      entry.remaining > 0
+      let entry = readers.lookup(key, of: owner, now: milliseconds, scratch: owner == index ? nil : found.bytes)
     else { return nil }
     let zone = Int(entry.answer.zone)
     let chain = tables.zones[zone].chain
-    if tables.chains[chain].needsEveryQuery {
-      return frontedHit(buffer, length, query, key, source, entry, chain)
-    }
+    guard entry.remaining > 0, tables.chains[chain].isPlain, entry.answer.flags & Header.rcodeMask != Rcode.servFail
+    else { return hitAside(buffer, length, query, key, of: owner, source, entry) }
     let reply = write(entry, chain, to: buffer, query, source, echoedOptions(buffer, query))
     counted(entry, query, source, length, reply)
     if tables.chains[chain].logsQueries { logAnswer(buffer, length, query, key.name, zone, source, reply) }
@@ -81,7 +79,7 @@ extension Shard where R: ~Copyable {
   ) -> Int {
     Reply.write(
       to: buffer, query: query, response: Response(entry.answer), image: entry.image, ttlOffsets: entry.ttlOffsets,
-      ttl: tables.chains[chain].keepTTL ? entry.answer.ttl : UInt32(truncatingIfNeeded: entry.remaining),
+      ttl: ttl(entry, chain),
       limit: min(Reply.limit(query, stream: source.isStream), buffer.count), options: options)
   }
 

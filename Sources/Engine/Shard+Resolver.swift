@@ -66,6 +66,7 @@ extension Shard where R: ~Copyable {
       return fail(buffer, length, query, key.name, Rcode.servFail, .malformedAnswer, zone, origin)
     }
     let ttl = keep(response, key, zone)
+    if origin.isNobody { return 0 }
     let chain = tables.zones[zone].chain
     let options = adding(more, to: replyOptions(echoedOptions(buffer, query), chain))
     let reply = Reply.write(
@@ -160,6 +161,17 @@ extension Shard where R: ~Copyable {
     echoed.copy(message.slice(Header.length, length), at: 0)
     Name.fold(echoed)
     return echoed.octets == asked.name
+  }
+
+  /// Options of a reply and the reason for it (RFC 8914), if that fits.
+  mutating func adding(_ error: ExtendedError, to echoed: Bytes) -> Bytes {
+    guard echoed.count &+ ExtendedError.size <= Reply.maxOptions else { return echoed }
+    let out = options.bytes.slice(3072, echoed.count &+ ExtendedError.size)
+    out.copy(echoed, at: 0)
+    out.set(u16: ExtendedError.option, at: echoed.count)
+    out.set(u16: 2, at: echoed.count &+ 2)
+    out.set(u16: error.rawValue, at: echoed.count &+ 4)
+    return out
   }
 
   /// Options of a reply and more of them, as far as they fit.

@@ -37,13 +37,14 @@ extension Shard where R: ~Copyable {
     // With nothing pending but idle connections, a look now and then is enough.
     tickAt = now &+ (questions.count > 0 ? ShardLimits.tick : ShardLimits.idleTick)
     remind()
+    answerExpectant()
     while let due = questions.nextDue, due.deadline <= now {
       // More clients than datagrams can be on their way at once: the rest wait a millisecond.
       guard datagrams.count &+ questions[due.index].waiters <= ShardLimits.datagrams || datagrams.count == 0 else {
         tickAt = now &+ 1_000_000
         break
       }
-      counters.add(.timeouts)
+      if questions[due.index].waiters > 0 { counters.add(.timeouts) }
       pool.expire(due.index, questions: &questions)
       let cause = questions[due.index].isGivenUp ? Event.Cause(rawValue: questions[due.index].reason) : nil
       settle(due.index, failing: Rcode.servFail, cause: cause ?? .upstreamTimeout)

@@ -24,6 +24,12 @@ enum ShardLimits {
   static let probeSize = Header.length + Name.maxLength + 4
   /// Seconds that a failure of our own is kept (RFC 9520 §3.2).
   static let failureTTL: UInt32 = 1
+  /// Nanoseconds that a client waits before it gets an expired answer (RFC 8767 §5).
+  static let staleWait: UInt64 = 1_800_000_000
+  /// Milliseconds in which an answer is not asked for anew: after it was, after that failed, and after it took too long.
+  static let refreshPause: UInt64 = 1000
+  static let failurePause: UInt64 = 1000
+  static let latePause: UInt64 = 2500
 }
 
 /// One thread's share of the work: a ring, a socket per listener, a cache segment that only it writes, connections to
@@ -36,6 +42,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   let secret: HashSecret
   let counters: Counters
   let events: ByteQueue
+  let freshness: Freshness
   var tables: Tables
   var segment: Segment
   var readers: Readers
@@ -121,6 +128,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     secret = fabric.secret
     counters = fabric.counters(index)
     events = fabric.eventQueue(index)
+    freshness = fabric.freshness
     tables = Tables(fabric.settings)
     self.segment = segment
     let all = 0..<fabric.shards

@@ -50,6 +50,18 @@ struct Chain: BitwiseCopyable {
   var denialMin: UInt32 = 0
   var servfail: UInt32 = 0
   var keepTTL = false
+  /// Hits, milliseconds and percent of `prefetch`; 0 hits: there is none.
+  var prefetchHits: UInt32 = 0
+  var prefetchWindow: UInt64 = 0
+  var prefetchPercentage = 0
+  /// `serve_stale`: seconds after expiry, whether before upstream is asked, nanoseconds until then otherwise (0: there
+  /// is none), seconds of TTL, milliseconds between refreshes that fail, and whether denials leave answers alone.
+  var staleFor: UInt32 = 0
+  var staleAtOnce = false
+  var staleWait: UInt64 = 0
+  var staleTTL: UInt32 = 0
+  var staleRecheck: UInt64 = 0
+  var prefersPositive = false
   var disableSuccess = IndexRange()
   var disableDenial = IndexRange()
   var forwards = IndexRange()
@@ -57,6 +69,10 @@ struct Chain: BitwiseCopyable {
   var logsErrors = false
   /// Has directives in front of the cache.
   var needsEveryQuery = false
+  /// Its fresh answers need nothing but to be sent.
+  var isPlain = true
+  /// A question may be asked while its answer is cached, and that is not to be lost.
+  var holdsOn = false
   /// Has directives behind it that answer or change questions.
   var resolves = false
 
@@ -70,6 +86,16 @@ struct Chain: BitwiseCopyable {
       denialMin = cache.denialMin
       servfail = cache.servfail
       keepTTL = cache.keepTTL
+      if let prefetch = cache.prefetch {
+        (prefetchHits, prefetchWindow) = (prefetch.hits, prefetch.window / 1_000_000)
+        prefetchPercentage = prefetch.percentage
+      }
+      if let stale = cache.serveStale {
+        (staleFor, staleTTL, staleRecheck) = (stale.limit, stale.ttl, stale.recheck / 1_000_000)
+        staleAtOnce = stale.isImmediate
+        staleWait = min(stale.wait, ShardLimits.staleWait)
+        prefersPositive = stale.prefersPositive
+      }
       disableSuccess = names.add(cache.disableSuccess)
       disableDenial = names.add(cache.disableDenial)
     }
@@ -77,6 +103,8 @@ struct Chain: BitwiseCopyable {
     logsErrors = settings.logsErrors
     needsEveryQuery = settings.front != nil
     resolves = settings.resolver != nil
+    isPlain = !needsEveryQuery && prefetchHits == 0
+    holdsOn = staleFor > 0 || prefetchHits > 0
     forwards = IndexRange(start: firstForward, count: settings.forwards.count)
   }
 }

@@ -80,6 +80,8 @@ public struct Question: BitwiseCopyable, Sendable {
   public var firstWaiter = -1
   public var lastWaiter = -1
   public var waiters = 0
+  /// Nanoseconds: when those who wait get what is cached; 0: never.
+  public internal(set) var expectedAt: UInt64 = 0
   var nextInBucket = -1
 }
 
@@ -92,6 +94,8 @@ public struct Questions: ~Copyable {
   private let byDeadline: Links
   private var deadlines = IndexList()
   private var givenUp = IndexList()
+  private let byExpectation: Links
+  private var expectant = IndexList()
   private var serial: UInt32 = 0
 
   /// At most `capacity` questions at a time; a power of two.
@@ -101,6 +105,7 @@ public struct Questions: ~Copyable {
     buckets = Region(size: capacity * 2 * 4)
     bucketMask = capacity * 2 - 1
     byDeadline = Links(capacity: capacity)
+    byExpectation = Links(capacity: capacity)
   }
 
   public var count: Int { slots.count }
@@ -181,8 +186,26 @@ public struct Questions: ~Copyable {
     } else {
       byDeadline.remove(index, from: &deadlines)
     }
+    expectNoMore(index)
     slots.give(index)
   }
+
+  /// Those who wait for it get what is cached at a time, in nanoseconds.
+  public mutating func expect(_ index: Int, at time: UInt64) {
+    expectNoMore(index)
+    slots[index].expectedAt = time
+    byExpectation.append(index, to: &expectant)
+  }
+
+  public mutating func expectNoMore(_ index: Int) {
+    guard slots[index].expectedAt > 0 else { return }
+    slots[index].expectedAt = 0
+    byExpectation.remove(index, from: &expectant)
+  }
+
+  /// The questions with such a time, in no order of it; -1 ends them.
+  public var firstExpectant: Int { expectant.first }
+  public func nextExpectant(after index: Int) -> Int { byExpectation.next(index) }
 
   /// It is due now, for `reason`, whatever its deadline.
   public mutating func giveUp(_ index: Int, for reason: UInt8) {

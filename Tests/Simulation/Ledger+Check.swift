@@ -13,7 +13,8 @@ extension Ledger {
     if reply.question != query.question { return wrong("another question") }
     if (reply.opt != nil) != (query.opt != nil) { return wrong("OPT") }
     if let opt = reply.opt, let asked = query.opt {
-      if opt.options != asked.options || opt.ttl != (query.asked.dnssecOK ? 0x8000 : 0) { return wrong("OPT content") }
+      let options = isFailure(reply) ? asked.options + reason(opt.options) : asked.options
+      if opt.options != options || opt.ttl != (query.asked.dnssecOK ? 0x8000 : 0) { return wrong("OPT content") }
     }
     let limit = query.isStream ? 65_535 : query.opt.map { max(512, min(1232, Int($0.size))) } ?? 512
     if bytes.count > limit { return wrong("\(bytes.count) octets") }
@@ -31,6 +32,12 @@ extension Ledger {
   /// SERVFAIL on our own account.
   private func isFailure(_ reply: Message) -> Bool {
     reply.rcode == 2 && reply.answers.isEmpty && reply.authorities.isEmpty && !reply.isTruncated
+  }
+
+  /// The extended error at the end of a failure's options, if it is one that such a failure may have (RFC 8914).
+  private func reason(_ options: [UInt8]) -> ArraySlice<UInt8> {
+    let last = options.suffix(6)
+    return [13, 22, 23, 24].contains { last.elementsEqual([0, 15, 0, 2, 0, $0]) } ? last : []
   }
 
   /// Whether a reply has this content, or as much of it as a datagram holds.

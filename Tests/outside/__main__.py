@@ -40,6 +40,7 @@ ON_BOTH_RINGS = (
     "test_reload",
     "test_saturation",
     "test_scenarios",
+    "test_stale",
     "test_tcp_service",
     "test_upstream_loss",
 )

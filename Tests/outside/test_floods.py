@@ -30,7 +30,7 @@ def remove(group):
 
 
 class Bystander(threading.Thread):
-    """Another pod: asks for cached names, 500 a second, each from a socket that waits a second for its answer."""
+    """Another pod: asks for cached names, 500 a second, and waits for each answer as long as glibc does."""
 
     RATE = 500
 
@@ -45,7 +45,7 @@ class Bystander(threading.Thread):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.bind(("127.0.0.2", 0))
             s.connect(self.address)
-            s.settimeout(1)
+            s.settimeout(5)
             due = time.monotonic()
             while not self.is_over.is_set():
                 due += 1 / self.RATE
@@ -84,11 +84,12 @@ class Floods(harness.OutsideCase):
     def check(self, bystander, flood):
         """The others' answers; and when all is over, each query received has its outcome."""
         lost = bystander.sent - len(bystander.took)
-        p99 = sorted(bystander.took)[len(bystander.took) * 99 // 100]
-        self.report(f"{flood}; others: {bystander.sent} asked, {lost} lost, p99 {1000 * p99:.1f} ms; "
-                    f"RSS {self.ringlet.rss_kib >> 10} MiB")
+        took = sorted(bystander.took)
+        self.report(f"{flood}; others: {bystander.sent} asked, {lost} lost, p99 {1000 * took[len(took) * 99 // 100]:.1f} ms, "
+                    f"slowest {1000 * took[-1]:.0f} ms; RSS {self.ringlet.rss_kib >> 10} MiB")
         self.assertGreater(bystander.sent, 20)
-        self.assertLessEqual(lost, bystander.sent // 1000)
+        # One in a thousand; of a few hundred, one.
+        self.assertLessEqual(lost, max(1, bystander.sent // 1000))
         self.account()
 
     def account(self):

@@ -33,9 +33,24 @@ extension CacheDirective {
     if let prefetch {
       parts.append("refreshed after \(prefetch.hits) hits with \(prefetch.percentage) % of the TTL left")
     }
-    if let serveStale { parts.append("used for \(serveStale.limit) past expiry, \(serveStale.refresh)") }
+    if let serveStale { parts.append(serveStale.meaning(prefersPositive: prefersPositive)) }
     if keepsTTL { parts.append("TTLs as stored") }
     return parts.joined(separator: "; ")
+  }
+}
+
+extension CacheDirective.ServeStale {
+  fileprivate func meaning(prefersPositive: Bool) -> String {
+    let longest = TimeSpan.milliseconds(1800)
+    let wait = timeout == .zero ? longest : min(timeout, longest)
+    let when =
+      switch refresh {
+      case .immediate: "then asked for anew"
+      case .verify: "if upstream fails or takes longer than \(wait)"
+      }
+    var words = "used for \(limit) past expiry with TTL \(ttl), \(when)"
+    if recheck > .zero { words += ", not again for \(recheck) after a failure" }
+    return prefersPositive ? words + "; answers are kept when upstream denies them" : words
   }
 }
 

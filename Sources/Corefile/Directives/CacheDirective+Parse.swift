@@ -20,6 +20,13 @@ extension CacheDirective {
     case "denial": try denial.read(option)
     case "prefetch": try readPrefetch(option)
     case "serve_stale": try readServeStale(option)
+    case "serve_stale_policy":
+      try option.requireArguments(1...1, usage: "serve_stale_policy prefer_positive")
+      guard arguments[0].text.lowercased() == "prefer_positive" else {
+        throw option.failure(
+          "invalid serve_stale_policy: \(arguments[0].text), expected prefer_positive", at: arguments[0])
+      }
+      prefersPositive = true
     case "servfail":
       try option.requireArguments(1...1, usage: "servfail DURATION")
       servfail = try option.timeSpan(arguments[0])
@@ -60,7 +67,10 @@ extension CacheDirective {
   }
 
   private mutating func readServeStale(_ option: Line) throws(CorefileError) {
-    try option.requireArguments(0...2, usage: "serve_stale [DURATION] [immediate|verify]")
+    try option.requireArguments(
+      0...5,
+      usage: "serve_stale [DURATION] [immediate [RESPONSE_TTL [FAILURE_RECHECK]] "
+        + "| verify [VERIFY_TIMEOUT [RESPONSE_TTL [FAILURE_RECHECK]]]]")
     let arguments = Array(option.arguments)
     var stale = ServeStale(limit: .seconds(3600), refresh: .immediate)
     if let limit = arguments.first { stale.limit = try option.timeSpan(limit) }
@@ -71,6 +81,23 @@ extension CacheDirective {
       default:
         throw option.failure("invalid value for serve_stale refresh mode: \(arguments[1].text)", at: arguments[1])
       }
+    }
+    var rest = arguments.dropFirst(2)
+    if stale.refresh == .verify, let timeout = rest.popFirst() { stale.timeout = try option.timeSpan(timeout) }
+    if let token = rest.popFirst() {
+      stale.ttl = try option.timeSpan(token)
+      guard stale.ttl.nanoseconds % TimeSpan.seconds(1).nanoseconds == 0, stale.ttl <= .seconds(Int32.max) else {
+        throw option.failure("serve_stale response TTL must be whole seconds: \(token.text)", at: token)
+      }
+    }
+    if let token = rest.popFirst() {
+      stale.recheck = try option.timeSpan(token)
+      if stale.recheck > .seconds(300) {
+        throw option.failure("serve_stale failure recheck must not exceed 5 minutes: \(token.text)", at: token)
+      }
+    }
+    if let token = rest.first {
+      throw option.failure("serve_stale: nothing follows the failure recheck: \(token.text)", at: token)
     }
     serveStale = stale
   }

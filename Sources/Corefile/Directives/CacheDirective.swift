@@ -43,6 +43,12 @@ public struct CacheDirective: Hashable, Sendable {
     /// Past expiry.
     public var limit: TimeSpan
     public var refresh: Refresh
+    /// How long `verify` waits; zero for as long as upstream may take.
+    public var timeout = TimeSpan.zero
+    /// What expired answers carry, whole seconds.
+    public var ttl = TimeSpan.zero
+    /// How long after a failed refresh there is no other; at most 5 minutes (RFC 8767 section 5).
+    public var recheck = TimeSpan.zero
 
     public init(limit: TimeSpan, refresh: Refresh) {
       self.limit = limit
@@ -58,6 +64,8 @@ public struct CacheDirective: Hashable, Sendable {
   public var denial = Store(capacity: 9984, maximumTTL: 1800, minimumTTL: 5)
   public var prefetch: Prefetch?
   public var serveStale: ServeStale?
+  /// `serve_stale_policy prefer_positive`: a denial leaves a usable answer where it is.
+  public var prefersPositive = false
   /// How long SERVFAIL and the like are kept; zero for not at all. At most 5 minutes (RFC 2308 section 7.1).
   public var servfail = TimeSpan.seconds(5)
   /// Answers show the TTL they were stored with.
