@@ -19,7 +19,15 @@ extension EngineMetrics {
           guard count > 0 else { continue }
           out.counter(
             name, Double(count), help: help,
-            labels: ["proxy_name": "forward", "to": upstream.label, "proto": Self.transports[transport]])
+            labels: ["proxy_name": "forward", "to": upstream.label, "proto": upstream.tls == nil ? Self.transports[transport] : "tcp-tls"])
+        }
+      }
+      if upstream.tls != nil {
+        for end in Counters.Handshake.allCases {
+          out.counter(
+            "ringlet_tls_handshakes_total", Double(total(index, Counters.Exchange.handshakes + end.rawValue)),
+            help: "TLS handshakes with upstreams: full, resumed with a ticket, and failed.",
+            labels: ["to": upstream.label, "result": "\(end)"])
         }
       }
       let failedProbes = total(index, Counters.Exchange.failedProbes)

@@ -318,6 +318,9 @@ public struct Pool: ~Copyable {
     upstreams[upstream].plainUntil = now &+ Limits.plain
   }
 
+  /// It has its socket, and TLS begins: that may take as long once more.
+  public mutating func reached(_ connection: Int, now: UInt64) { connections[connection].openedAt = now }
+
   /// It connected.
   public mutating func opened(_ connection: Int, now: UInt64) {
     guard connections[connection].state == .connecting else { return }
