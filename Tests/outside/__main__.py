@@ -41,6 +41,7 @@ ON_BOTH_RINGS = (
     "test_saturation",
     "test_scenarios",
     "test_tcp_service",
+    "test_tls",
     "test_upstream_loss",
 )
 AT_ONCE = 4
