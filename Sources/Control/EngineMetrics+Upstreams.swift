@@ -15,11 +15,12 @@ extension EngineMetrics {
         ),
       ] {
         for transport in 0..<2 {
+          let proto = upstream.tls == nil ? Self.transports[transport] : "tcp-tls"
           let count = total(index, word + transport)
           guard count > 0 else { continue }
           out.counter(
             name, Double(count), help: help,
-            labels: ["proxy_name": "forward", "to": upstream.label, "proto": upstream.tls == nil ? Self.transports[transport] : "tcp-tls"])
+            labels: ["proxy_name": "forward", "to": upstream.label, "proto": proto])
         }
       }
       if upstream.tls != nil {

@@ -76,7 +76,7 @@ public final class EventLog: Sendable {
     let now = ContinuousClock.now
     if let last = told[event.upstream], now - last < .seconds(60) { return }
     told[event.upstream] = now
-    forwards.error("\(fabric.settings.upstreams[event.upstream].label): \(reason)")
+    forwards.error("tls://\(fabric.settings.upstreams[event.upstream].label): \(reason)")
   }
 
   private func write(query event: Event, _ name: Bytes) {

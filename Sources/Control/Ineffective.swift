@@ -23,7 +23,7 @@ extension Configuration {
 extension ForwardDirective {
   /// Options that differ from their defaults and are not acted upon.
   fileprivate var ineffective: [String] {
-    guard !targets.contains(where: { $0.transport == .tls }) else { return [] }
+    if usesTLS { return [] }
     return [("tls", tls != nil), ("tls_servername", tlsServerName != nil)].filter(\.1).map {
       "\($0.0): no target is tls://IP, so it"
     }

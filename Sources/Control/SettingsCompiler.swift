@@ -119,10 +119,9 @@ extension Settings {
 
   private mutating func add(_ forward: ForwardDirective) throws(CompileError) -> Forward {
     let start = upstreams.count
-    let usesTLS = forward.targets.contains { $0.transport == .tls }
-    let context = usesTLS ? try TLSContext(forward) : nil
+    let context = forward.usesTLS ? try TLSContext(forward) : nil
     for target in forward.targets {
-      var upstream = Upstream(address: socketAddress(target.endpoint), label: "\(target)")
+      var upstream = Upstream(address: socketAddress(target.endpoint), label: "\(target.endpoint)")
       if let context, target.transport == .tls {
         let name = try ServerName(of: target, forward)
         upstream.tls = { OpenSSLClient(context, name) }
@@ -132,7 +131,7 @@ extension Settings {
     var compiled = Forward(upstreams: start..<upstreams.count)
     compiled.from = forward.from.wire
     compiled.except = forward.except.map(\.wire)
-    compiled.transport = forward.forcesTCP || usesTLS ? .tcp : forward.prefersUDP ? .udp : .mirrored
+    compiled.transport = forward.forcesTCP || forward.usesTLS ? .tcp : forward.prefersUDP ? .udp : .mirrored
     compiled.maxConcurrent = forward.maxConcurrent
     compiled.expire = UInt64(max(0, forward.expire.nanoseconds))
     compiled.maxFails = forward.maxFails

@@ -56,7 +56,8 @@ extension ServerName {
       self.init(host: String(zone.text.dropLast()))
     } else {
       throw CompileError(
-        location: forward.location, message: "forward: tls_servername: '\(name)' is no host name; expected one, or an IP")
+        location: forward.location,
+        message: "forward: tls_servername: '\(name)' is no host name; expected one, or an IP")
     }
   }
 

@@ -124,7 +124,7 @@ public struct Settings: Sendable {
   public struct Upstream: Sendable {
     /// A sockaddr_in or sockaddr_in6.
     public var address: [UInt8]
-    /// `10.96.0.10:53` or `tls://10.96.0.10:853`, the `to` label of metrics.
+    /// `10.96.0.10:53`, the `to` label of metrics.
     public var label: String
     /// Makes a shard's side of TLS towards it; nil: it is asked in the clear. The forward's transport is TCP then.
     public var tls: (@Sendable () -> any TLSClient)?

@@ -55,10 +55,10 @@ extension Shard where R: ~Copyable {
 
   /// Writes what the session has to say; one write at a time. Frames go into it once the handshake is done.
   mutating func flushTLS(_ connection: Int) {
-    guard let session = tlsSessions[connection], !links[connection].isWriting else { return }
     let state = pool.connections[connection].state
+    guard let session = tlsSessions[connection], !links[connection].isWriting, state != .closing else { return }
     let frames = upstreamOutput.bytes.slice(connection &* UpstreamLink.outputSize, UpstreamLink.outputSize)
-    if state == .open || state == .draining, links[connection].outputEnd > links[connection].outputStart {
+    if state != .connecting, links[connection].outputEnd > links[connection].outputStart {
       let link = links[connection]
       guard let taken = session.encrypt(frames.slice(link.outputStart, link.outputEnd &- link.outputStart)) else {
         logTLS(session.failure, upstream: pool.connections[connection].upstream)

@@ -159,8 +159,8 @@ class Answers(TLSCase):
         self.assertEqual(len(tap.records()), 1)
         self.assertNotIn(b"cluster", bytes(tap.sent[0]))
         metrics = self.scrape()
-        self.assertEqual(metrics.sum("coredns_proxy_conn_cache_misses_total", to=tap.address, proto="tcp-tls"), 1)
-        self.assertEqual(metrics.sum("coredns_proxy_conn_cache_hits_total", to=tap.address, proto="tcp-tls"), 2)
+        self.assertEqual(metrics.sum("coredns_proxy_conn_cache_misses_total", to=f"127.0.0.1:{tap.port}", proto="tcp-tls"), 1)
+        self.assertEqual(metrics.sum("coredns_proxy_conn_cache_hits_total", to=f"127.0.0.1:{tap.port}", proto="tcp-tls"), 2)
         self.assertEqual(self.handshakes("full"), 1)
 
     def test_address_for_name(self):
@@ -176,6 +176,23 @@ class Answers(TLSCase):
         upstream = self.start_tls()
         self.serve(f"tls://127.0.0.1%{HOST}:{upstream.port}", options="", env={"SSL_CERT_FILE": self.authority.path})
         self.check(self.ask("a.svc.cluster.local")[0])
+
+    def test_authority_below_the_root(self):
+        """Trusted by itself: its root is nobody's business."""
+        below = Certificate(self.directory, issuer=self.authority, is_authority=True)
+        upstream = self.start_tls(context=Certificate(self.directory, HOST, issuer=below).server())
+        self.serve(upstream, options=f"tls {below.path}\ntls_servername {HOST}")
+        self.check(self.ask("a.svc.cluster.local")[0])
+
+    def test_beside_a_plain_one(self):
+        """One `forward` with both: each is asked its own way, the plain one over TCP."""
+        secure, plain = self.start_tls(), self.start_peer()
+        self.serve(secure, plain, options=self.trusting + "\npolicy round_robin\nprefer_udp")
+        for n in range(10):
+            self.check(self.ask(f"n{n}.svc.cluster.local")[0])
+        for upstream in (secure, plain):
+            self.assertGreaterEqual(len(upstream.asked), 5)
+            self.assertEqual({a.transport for a in upstream.asked}, {"tcp"})
 
     def test_versions(self):
         """TLS 1.2 and 1.3 will do; 1.1 will not."""
@@ -393,7 +410,7 @@ class Connections(TLSCase):
         first, second = self.start_tls(moody), self.start_tls()
         self.serve(first, second, options=self.trusting + "\npolicy sequential\nhealth_check 200ms")
         names = iter(range(1000))
-        is_up = lambda: self.scrape().sum("ringlet_upstream_up", to=first.address)
+        is_up = lambda: self.scrape().sum("ringlet_upstream_up", to=f"127.0.0.1:{first.port}")
         harness.wait_for(lambda: self.check(self.ask(f"d{next(names)}.svc.cluster.local")[0]) or not is_up(), 10, "down")
         probes = lambda: [a for a in list(first.asked) if a.message.type == dnswire.NS]
         harness.wait_for(probes, 3, "a probe")

@@ -64,6 +64,9 @@ public struct ForwardDirective: Hashable, Sendable {
   public var tls: TLSFiles?
   /// For every target; nil where targets name their own or none.
   public var tlsServerName: String?
+
+  /// Some target is asked over TLS. Then the others are asked over TCP.
+  public var usesTLS: Bool { targets.contains { $0.transport == .tls } }
 }
 
 /// One upstream server.
@@ -79,6 +82,6 @@ public struct ForwardTarget: Hashable, Sendable, CustomStringConvertible {
   /// Checked against the certificate (`tls://IP%NAME`).
   public var serverName: String?
 
-  /// As CoreDNS's metrics name it: `10.0.0.10:53`, `tls://9.9.9.9:853`
+  /// `10.0.0.10:53`, `tls://9.9.9.9:853`
   public var description: String { transport == .tls ? "tls://\(endpoint)" : "\(endpoint)" }
 }
