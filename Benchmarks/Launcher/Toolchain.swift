@@ -24,6 +24,8 @@ enum Toolchain {
     need(
       FileManager.default.fileExists(atPath: "/usr/include/liburing.h"),
       "liburing's header: apt-get install liburing-dev pkg-config")
+    need(
+      FileManager.default.fileExists(atPath: "/usr/include/openssl/ssl.h"), "OpenSSL's: apt-get install libssl-dev")
     if parts != [.micro] {
       need(find("nsd") != nil && find("nsd-control") != nil, "nsd, the upstream: apt-get install nsd")
       need(find("taskset") != nil, "taskset: apt-get install util-linux")

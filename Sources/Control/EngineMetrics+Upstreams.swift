@@ -15,11 +15,20 @@ extension EngineMetrics {
         ),
       ] {
         for transport in 0..<2 {
+          let proto = upstream.tls == nil ? Self.transports[transport] : "tcp-tls"
           let count = total(index, word + transport)
           guard count > 0 else { continue }
           out.counter(
             name, Double(count), help: help,
-            labels: ["proxy_name": "forward", "to": upstream.label, "proto": Self.transports[transport]])
+            labels: ["proxy_name": "forward", "to": upstream.label, "proto": proto])
+        }
+      }
+      if upstream.tls != nil {
+        for end in Counters.Handshake.allCases {
+          out.counter(
+            "ringlet_tls_handshakes_total", Double(total(index, Counters.Exchange.handshakes + end.rawValue)),
+            help: "TLS handshakes with upstreams: full, resumed with a ticket, and failed.",
+            labels: ["to": upstream.label, "result": "\(end)"])
         }
       }
       let failedProbes = total(index, Counters.Exchange.failedProbes)

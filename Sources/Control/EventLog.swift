@@ -20,6 +20,7 @@ public final class EventLog: Sendable {
   private let rules: [[Rule]]
   private let output: LogWriter
   private let errors: Logger
+  private let forwards: Logger
   /// By chain.
   private let consolidations: [[ErrorsDirective.Consolidation]]
   /// For shards, when they have pushed events.
@@ -31,15 +32,17 @@ public final class EventLog: Sendable {
     rules = configuration.blocks.map { $0.log.map { Rule(directive: $0, line: QueryLog($0.format)) } }
     output = log.output
     errors = log.logger("plugin/errors")
+    forwards = log.logger("plugin/forward")
     consolidations = configuration.blocks.map { $0.errors?.consolidations ?? [] }
   }
 
   public func start() {
     ControlThread.start { [self] in
       var consolidated = consolidations.map { $0.map { ConsolidatedErrors($0) } }
+      var told: [Int: ContinuousClock.Instant] = [:]
       while !hasEnded.load(ordering: .acquiring) {
         signal.wait(milliseconds: consolidated.joined().compactMap(\.millisecondsLeft).min())
-        drain(&consolidated)
+        drain(&consolidated, &told)
         for chain in consolidated.indices {
           for one in consolidated[chain].indices { consolidated[chain][one].tellIfDue(errors) }
         }
@@ -53,7 +56,7 @@ public final class EventLog: Sendable {
     signal.signal()
   }
 
-  private func drain(_ consolidated: inout [[ConsolidatedErrors]]) {
+  private func drain(_ consolidated: inout [[ConsolidatedErrors]], _ told: inout [Int: ContinuousClock.Instant]) {
     for shard in 0..<fabric.shards {
       let queue = fabric.eventQueue(shard)
       while let message = queue.front() {
@@ -61,10 +64,19 @@ public final class EventLog: Sendable {
         switch event.kind {
         case .query: write(query: event, name)
         case .failure: write(failure: event, name, &consolidated)
+        case .tls: write(tls: event, String(decoding: name.octets, as: UTF8.self), &told)
         }
         queue.pop(message)
       }
     }
+  }
+
+  /// Once a minute for each upstream: it is tried again several times a second.
+  private func write(tls event: Event, _ reason: String, _ told: inout [Int: ContinuousClock.Instant]) {
+    let now = ContinuousClock.now
+    if let last = told[event.upstream], now - last < .seconds(60) { return }
+    told[event.upstream] = now
+    forwards.error("tls://\(fabric.settings.upstreams[event.upstream].label): \(reason)")
   }
 
   private func write(query event: Event, _ name: Bytes) {

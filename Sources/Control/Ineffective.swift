@@ -21,5 +21,10 @@ extension Configuration {
 
 extension ForwardDirective {
   /// Options that differ from their defaults and are not acted upon.
-  fileprivate var ineffective: [String] { tls != TLSFiles() || tlsServerName != nil ? ["tls"] : [] }
+  fileprivate var ineffective: [String] {
+    if usesTLS { return [] }
+    return [("tls", tls != nil), ("tls_servername", tlsServerName != nil)].filter(\.1).map {
+      "\($0.0): no target is tls://IP, so it"
+    }
+  }
 }

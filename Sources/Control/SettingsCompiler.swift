@@ -2,6 +2,7 @@ import Chain
 import Corefile
 import Engine
 import Glibc
+import TLS
 
 /// A Corefile that says something this version cannot do.
 public struct CompileError: Error, Sendable, CustomStringConvertible {
@@ -118,18 +119,19 @@ extension Settings {
 
   private mutating func add(_ forward: ForwardDirective) throws(CompileError) -> Forward {
     let start = upstreams.count
+    let context = forward.usesTLS ? try TLSContext(forward) : nil
     for target in forward.targets {
-      guard target.transport == .dns else {
-        throw CompileError(
-          location: forward.location,
-          message: "forward: \(target.transport.rawValue):// upstreams are not supported by this version of ringlet")
+      var upstream = Upstream(address: socketAddress(target.endpoint), label: "\(target.endpoint)")
+      if let context, target.transport == .tls {
+        let name = try ServerName(of: target, forward)
+        upstream.tls = { OpenSSLClient(context, name) }
       }
-      upstreams.append(Upstream(address: socketAddress(target.endpoint), label: "\(target.endpoint)"))
+      upstreams.append(upstream)
     }
     var compiled = Forward(upstreams: start..<upstreams.count)
     compiled.from = forward.from.wire
     compiled.except = forward.except.map(\.wire)
-    compiled.transport = forward.forcesTCP ? .tcp : forward.prefersUDP ? .udp : .mirrored
+    compiled.transport = forward.forcesTCP || forward.usesTLS ? .tcp : forward.prefersUDP ? .udp : .mirrored
     compiled.maxConcurrent = forward.maxConcurrent
     compiled.expire = UInt64(max(0, forward.expire.nanoseconds))
     compiled.maxFails = forward.maxFails

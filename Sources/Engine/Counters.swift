@@ -108,7 +108,9 @@ public struct Counters: Sendable {
     /// 1: not known to be down.
     public static let isUp = connectionMisses + 2
     public static let failedProbes = isUp + 1
-    public static let words = failedProbes + 1
+    /// Of TLS: full, resumed, failed.
+    public static let handshakes = failedProbes + 1
+    public static let words = handshakes + 3
   }
 
   /// The shard's own words.
@@ -241,6 +243,12 @@ public struct Counters: Sendable {
   func asked(upstream: Int, stream: Bool, reused: Bool) {
     let base = upstreamStart &+ upstream &* Exchange.words
     memory.count((base &+ (reused ? Exchange.connectionHits : Exchange.connectionMisses) &+ (stream ? 1 : 0)) &* 8)
+  }
+
+  public enum Handshake: Int, CaseIterable, Sendable { case full, resumed, failed }
+
+  func handshake(_ end: Handshake, upstream: Int) {
+    memory.count((upstreamStart &+ upstream &* Exchange.words &+ Exchange.handshakes &+ end.rawValue) &* 8)
   }
 
   func failedProbe(upstream: Int) {

@@ -8,6 +8,8 @@ public struct Event: BitwiseCopyable, Sendable {
     case query
     /// A query that got SERVFAIL or REFUSED of our own (errors).
     case failure
+    /// TLS with an upstream failed; the text says why.
+    case tls
   }
 
   public enum Cause: UInt8, Sendable, BitwiseCopyable {
@@ -54,7 +56,10 @@ public struct Event: BitwiseCopyable, Sendable {
 
   public init() {}
 
-  /// The event of a message of the event queue, and the name (wire format, folded) it is about.
+  /// Octets of a text.
+  static let maxText = 256
+
+  /// The event of a message of the event queue, and the name (wire format, folded) or text it is about.
   public static func read(_ message: Bytes) -> (Event, name: Bytes) {
     (message.load(Event.self, at: 0), message.from(MemoryLayout<Event>.size))
   }

@@ -156,6 +156,8 @@ public struct Settings: Sendable {
     public var address: [UInt8]
     /// `10.96.0.10:53`, the `to` label of metrics.
     public var label: String
+    /// Makes a shard's side of TLS towards it; nil: it is asked in the clear. The forward's transport is TCP then.
+    public var tls: (@Sendable () -> any TLSClient)?
     public init(address: [UInt8], label: String) {
       self.address = address
       self.label = label

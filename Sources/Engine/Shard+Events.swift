@@ -55,6 +55,16 @@ extension Shard where R: ~Copyable {
     return event
   }
 
+  /// TLS failed on a connection.
+  mutating func logTLS(_ reason: String, upstream: Int) {
+    var event = Event()
+    event.kind = .tls
+    event.upstream = upstream
+    let text = scratch.bytes.slice(0, min(reason.utf8.count, Event.maxText))
+    text.write(Array(reason.utf8.prefix(text.count)))
+    push(event, text)
+  }
+
   private mutating func push(_ event: Event, _ name: Bytes) {
     if events.push(event, name) { hasEvents = true } else { counters.add(.eventsLost) }
   }

@@ -87,7 +87,9 @@ extension Shard where R: ~Copyable {
       let output = upstreamOutput.bytes.slice(connection &* UpstreamLink.outputSize, UpstreamLink.outputSize)
       let start = links[connection].outputEnd
       guard output.count &- start >= ShardLimits.probeSize &+ 2 else { return }
-      let length = writeProbe(on: connection, forward, to: output.slice(start &+ 2, ShardLimits.probeSize))
+      let message = output.slice(start &+ 2, ShardLimits.probeSize)
+      var length = writeProbe(on: connection, forward, to: message)
+      if links[connection].isSecure { length = EDNS.pad(message, length) }
       output.set(u16: UInt16(truncatingIfNeeded: length), at: start)
       links[connection].outputEnd = start &+ 2 &+ length
       mark(connection)
@@ -104,12 +106,17 @@ extension Shard where R: ~Copyable {
     let id = pool.probe(on: connection, questions: questions, now: now, random: ring.random())
     let name = tables.names[forward.probeName]
     message.set(u16: id, at: 0)
+    let isPadded = links[connection].isSecure
     message.setHeader(
-      flags: forward.probesRecursively ? Header.rd : 0, questions: 1, answers: 0, authorities: 0, additionals: 0)
+      flags: forward.probesRecursively ? Header.rd : 0, questions: 1, answers: 0, authorities: 0,
+      additionals: isPadded ? 1 : 0)
     message.copy(name, at: Header.length)
     let end = Header.length &+ name.count &+ 4
     message.set(u16: RecordType.ns, at: end &- 4)
     message.set(u16: RecordClass.in, at: end &- 2)
-    return end
+    guard isPadded else { return end }
+    return EDNS.write(
+      to: message, at: end, udpSize: UInt16(Reply.maxUDP), extendedRcode: 0, dnssecOK: false,
+      options: message.slice(0, 0))
   }
 }

@@ -137,7 +137,7 @@ extension Shard where R: ~Copyable {
   @inline(never) mutating func writeErrand(_ question: Int, flags: UInt16, to message: Bytes) -> Int? {
     guard let asked = errands[question]?.asked else { return nil }
     let q = questions[question]
-    let hasOPT = q.dnssecOK || q.carrier == .udp || !asked.options.isEmpty
+    let hasOPT = q.dnssecOK || q.carrier == .udp || links[q.connection].isSecure || !asked.options.isEmpty
     message.setHeader(flags: flags, questions: 1, answers: 0, authorities: 0, additionals: hasOPT ? 1 : 0)
     message.slice(Header.length, asked.name.count).write(asked.name)
     let end = Header.length &+ asked.name.count &+ 4

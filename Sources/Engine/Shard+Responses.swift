@@ -15,13 +15,10 @@ extension Shard where R: ~Copyable {
       return read(connection)
     }
     guard completion.result > 0 || isDatagram && completion.result == 0 else {
-      // An upstream may close at any time; one that did so before it ever answered is failing.
-      let hasAnswered = pool.connections[connection].hasAnswered && !isDatagram
-      return lose(connection, failed: !hasAnswered, inPeace: hasAnswered && completion.result == 0)
+      return ended(connection, inPeace: completion.result == 0)
     }
-    if pool.progress(on: connection, now: now) {
-      counters.setUp(upstream: pool.connections[connection].upstream, true)
-    }
+    if links[connection].isSecure { return receivedTLS(connection, Int(completion.result)) }
+    progressed(connection)
     if isDatagram {
       let input = upstreamInput.bytes.slice(connection &* UpstreamLink.inputSize, Int(completion.result))
       _ = respond(input, on: connection)
@@ -30,9 +27,27 @@ extension Shard where R: ~Copyable {
       }
       return read(connection)
     }
-    links[connection].filled &+= Int(completion.result)
-    guard takeFrames(connection) else { return lose(connection, failed: false) }
+    guard take(Int(completion.result), on: connection) else { return lose(connection, failed: false) }
     read(connection)
+  }
+
+  /// An upstream may close at any time, and reset; one that did so before it ever answered is failing.
+  mutating func ended(_ connection: Int, inPeace: Bool) {
+    let c = pool.connections[connection]
+    let hasAnswered = c.hasAnswered && c.transport == .tcp
+    lose(connection, failed: !hasAnswered, inPeace: hasAnswered && inPeace)
+  }
+
+  mutating func progressed(_ connection: Int) {
+    if pool.progress(on: connection, now: now) {
+      counters.setUp(upstream: pool.connections[connection].upstream, true)
+    }
+  }
+
+  /// So many more octets are in the input. False: the connection is not to be trusted.
+  mutating func take(_ count: Int, on connection: Int) -> Bool {
+    links[connection].filled &+= count
+    return takeFrames(connection)
   }
 
   /// Reads whole frames (RFC 1035 §4.2.2) and moves the rest to the front. False: the connection is not to be trusted.

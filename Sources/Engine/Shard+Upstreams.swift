@@ -70,7 +70,7 @@ extension Shard where R: ~Copyable {
     let handle = ring.open(upstream, transport)
     generation &+= 1
     // The pool's slots and these are taken and given in step, so the indices agree.
-    let slot = links.take(UpstreamLink(handle: handle, generation: generation))
+    let slot = links.take(UpstreamLink(handle: handle, generation: generation, isSecure: tlsClients[upstream] != nil))
     precondition(slot == connection)
     guard handle >= 0 else {
       if pool.close(connection, failedSince: now, now: now, random: ring.random()) { down(upstream) }
@@ -100,11 +100,14 @@ extension Shard where R: ~Copyable {
     if questions[question].carrier == .udp { return sendDatagram(question, on: connection) }
     var room = Header.length &+ Int(questions[question].nameLength) &+ 4 &+ EDNS.fixedLength &+ 2
     if questions[question].hasErrand { room = max(room, self.room(forErrandOf: question) &+ 2) }
+    if links[connection].isSecure { room &+= EDNS.maxPadding }
     let output = upstreamOutput.bytes.slice(connection &* UpstreamLink.outputSize, UpstreamLink.outputSize)
     guard output.count &- links[connection].outputEnd >= room else { return false }
     let id = pool.ask(question, on: connection, questions: &questions, now: now, random: 0)
     let start = links[connection].outputEnd
-    let length = write(question, id, to: output.slice(start &+ 2, room &- 2))
+    let message = output.slice(start &+ 2, room &- 2)
+    var length = write(question, id, to: message)
+    if links[connection].isSecure { length = EDNS.pad(message, length) }
     output.set(u16: UInt16(truncatingIfNeeded: length), at: start)
     links[connection].outputEnd = start &+ 2 &+ length
     mark(connection)
@@ -151,7 +154,8 @@ extension Shard where R: ~Copyable {
     }
   }
 
-  /// The message that asks: RD, AD (RFC 6840 §5.7), CD as the clients have it; an OPT for DO, or for room over UDP.
+  /// The message that asks: RD, AD (RFC 6840 §5.7), CD as the clients have it; an OPT for DO, for room over UDP, or for
+  /// padding over TLS.
   private mutating func write(_ question: Int, _ id: UInt16, to message: Bytes) -> Int {
     let q = questions[question]
     let name = questions.name(question)
@@ -172,7 +176,8 @@ extension Shard where R: ~Copyable {
 
   /// Whether a question that is on a connection is asked with an OPT.
   mutating func hasOPT(_ q: Question) -> Bool {
-    (q.dnssecOK || q.carrier == .udp) && pool.upstream(pool.connections[q.connection].upstream).plainUntil <= now
+    (q.dnssecOK || q.carrier == .udp || links[q.connection].isSecure)
+      && pool.upstream(pool.connections[q.connection].upstream).plainUntil <= now
   }
 
   mutating func mark(_ connection: Int) {
@@ -188,6 +193,10 @@ extension Shard where R: ~Copyable {
       marks.remove(connection, from: &markedLinks)
       links[connection].isMarked = false
       let link = links[connection]
+      if link.isSecure {
+        flushTLS(connection)
+        continue
+      }
       guard pool.connections[connection].state == .open || pool.connections[connection].state == .draining,
         !link.isWriting, link.outputEnd > link.outputStart
       else { continue }
@@ -206,8 +215,14 @@ extension Shard where R: ~Copyable {
     links[connection].operations &-= 1
     if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
     guard completion.result >= 0 else { return lose(connection, failed: true) }
-    pool.opened(connection, now: now)
+    if links[connection].isSecure { return startTLS(connection) }
     read(connection)
+    established(connection)
+  }
+
+  /// What waits for it goes out.
+  mutating func established(_ connection: Int) {
+    pool.opened(connection, now: now)
     mark(connection)
     dispatchWaiting()
   }
@@ -219,6 +234,10 @@ extension Shard where R: ~Copyable {
     links[connection].isWriting = false
     if pool.connections[connection].state == .closing { return releaseIfDone(connection) }
     guard completion.result > 0 else { return lose(connection, failed: true) }
+    if let session = tlsSessions[connection] {
+      session.sent(Int(completion.result))
+      return mark(connection)
+    }
     links[connection].outputStart &+= Int(completion.result)
     if links[connection].outputStart == links[connection].outputEnd {
       links[connection].outputStart = 0
@@ -232,7 +251,8 @@ extension Shard where R: ~Copyable {
     links[connection].operations &+= 1
     let input = upstreamInput.bytes.slice(connection &* UpstreamLink.inputSize, UpstreamLink.inputSize)
     ring.read(
-      links[connection].handle, into: input.from(links[connection].filled), token: token(.upstreamRead, connection))
+      links[connection].handle, into: tlsSessions[connection]?.input ?? input.from(links[connection].filled),
+      token: token(.upstreamRead, connection))
   }
 
   /// Gives up a connection; its questions go elsewhere. `inPeace`: the upstream closed it, as it may at any time, so
@@ -244,6 +264,7 @@ extension Shard where R: ~Copyable {
     let since = isConnecting ? c.openedAt : oldest.map { questions[$0].askedAt } ?? c.openedAt
     if pool.close(connection, failedSince: failed ? since : nil, now: now, random: ring.random()) { down(c.upstream) }
     if failed { missProbe(c.upstream, isLost: true) }
+    if links[connection].isSecure { endTLS(connection, failed: failed && isConnecting) }
     while let question = pool.oldest(on: connection) {
       pool.withdraw(question, questions: &questions)
       if isConnecting {
@@ -263,6 +284,7 @@ extension Shard where R: ~Copyable {
     guard links[connection].operations == 0 else { return }
     if links[connection].isMarked { marks.remove(connection, from: &markedLinks) }
     ring.close(links[connection].handle)
+    if links[connection].isSecure { tlsSessions[connection] = nil }
     links.give(connection)
     pool.release(connection)
   }

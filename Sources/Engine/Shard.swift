@@ -21,7 +21,7 @@ enum ShardLimits {
   static let hedgesSaved = 16
   /// Between probes of an upstream, nanoseconds for each shard there is; and octets that one takes at most.
   static let probePause: UInt64 = 100_000_000
-  static let probeSize = Header.length + Name.maxLength + 4
+  static let probeSize = Header.length + Name.maxLength + 4 + EDNS.fixedLength + EDNS.maxPadding
   /// Seconds that a failure of our own is kept (RFC 9520 §3.2).
   static let failureTTL: UInt32 = 1
   /// Nanoseconds that a client waits before it gets an expired answer (RFC 8767 §5).
@@ -63,6 +63,9 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   var links: Slab<UpstreamLink>
   let upstreamInput: Region
   let upstreamOutput: Region
+  /// By upstream, and by connection: of those that are asked over TLS.
+  let tlsClients: [(any TLSClient)?]
+  var tlsSessions: [(any TLSSession)?]
   let marks: Links
   var markedLinks = IndexList()
 
@@ -147,6 +150,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     links = Slab(capacity: connections)
     upstreamInput = Region(size: connections * UpstreamLink.inputSize)
     upstreamOutput = Region(size: connections * UpstreamLink.outputSize)
+    tlsClients = fabric.settings.upstreams.map { $0.tls?() }
+    tlsSessions = Array(repeating: nil, count: connections)
     batch = Table(uninitialized: Admitted.batch)
     marks = Links(capacity: connections)
     let places = Stream.Limits.count + Stream.Limits.spare

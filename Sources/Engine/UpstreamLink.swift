@@ -4,6 +4,8 @@ import Memory
 struct UpstreamLink: BitwiseCopyable {
   let handle: Int32
   let generation: UInt32
+  /// What its buffers hold goes through a `TLSSession`.
+  let isSecure: Bool
   /// Operations whose completion is still to come.
   var operations = 0
   /// Bytes of the input buffer that hold unread frames.

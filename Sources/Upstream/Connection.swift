@@ -17,9 +17,9 @@ public struct Connection: BitwiseCopyable, Sendable {
   public internal(set) var asked = IndexList()
   /// Answers of a stream that nobody waits for here any more: their questions went elsewhere, or were given up.
   public internal(set) var owed = 0
-  /// Nanoseconds: when it was opened, when it last brought anything or had nothing to bring, and when it is too old for
-  /// more questions.
-  public let openedAt: UInt64
+  /// Nanoseconds: when its connect began, or its TLS, or when it was open; when it last brought anything or had nothing to
+  /// bring; and when it is too old for more questions.
+  public internal(set) var openedAt: UInt64
   public var progressAt: UInt64
   public let retiresAt: UInt64
   /// It brought something, ever.

@@ -128,12 +128,15 @@ public struct Pool: ~Copyable {
   private static var heldUp: UInt64 { 40 }
 
   /// How long a question given to `c` now is likely to stand behind others: the age of the oldest in milliseconds, and
-  /// a share of their number, so that a burst spreads before any has aged.
+  /// a share of their number, so that a burst spreads before any has aged. Before it was open nothing held it up, and
+  /// more connections would open no sooner.
   private func load(_ c: Connection, questions: borrowing Questions, now: UInt64) -> UInt64 {
     // What stood behind a slow question must not be put behind it again: a question has only so many sends.
     let suspicion: UInt64 = c.suspects &+ c.owed > 0 ? 1000 : 0
     guard c.asked.first >= 0 else { return suspicion }
-    return (now &- questions[c.asked.first].askedAt) / 1_000_000 &+ UInt64(c.asked.count) / 32 &+ suspicion
+    let age = (now &- max(questions[c.asked.first].askedAt, c.openedAt)) / 1_000_000
+    let load = age &+ UInt64(c.asked.count) / 32
+    return (c.state == .connecting ? min(load, Self.heldUp &- 1) : load) &+ suspicion
   }
 
   private mutating func open(_ upstream: Int, _ transport: Transport, now: UInt64, random: UInt64) -> Int? {
@@ -318,10 +321,14 @@ public struct Pool: ~Copyable {
     upstreams[upstream].plainUntil = now &+ Limits.plain
   }
 
+  /// It has its socket, and TLS begins: that may take as long once more.
+  public mutating func reached(_ connection: Int, now: UInt64) { connections[connection].openedAt = now }
+
   /// It connected.
   public mutating func opened(_ connection: Int, now: UInt64) {
     guard connections[connection].state == .connecting else { return }
     connections[connection].state = .open
+    connections[connection].openedAt = now
     connections[connection].progressAt = now
   }
 

@@ -20,6 +20,7 @@ public struct EDNS: BitwiseCopyable, Sendable {
   static let clientSubnet: UInt16 = 8
   static let cookie: UInt16 = 10
   static let keepalive: UInt16 = 11
+  static let padding: UInt16 = 12
   /// Options in one OPT beyond this many are an attack on the reader (Unbound CVE-2026-41292).
   static let maxOptions = 32
 
@@ -117,5 +118,23 @@ public struct EDNS: BitwiseCopyable, Sendable {
     message.set(u16: UInt16(truncatingIfNeeded: options.count), at: at &+ 9)
     message.copy(options, at: at &+ fixedLength)
     return at &+ fixedLength &+ options.count
+  }
+
+  /// Octets that a query comes in multiples of where they can be counted but not read (RFC 8467 §4.1).
+  static let block = 128
+  /// Octets that `pad` adds at most.
+  public static let maxPadding = 4 + block - 1
+
+  /// Fills a query of ours up to a whole block with a Padding option (RFC 7830) and returns its length; without an OPT at
+  /// its end it stays as it is. There is room for `maxPadding` more octets.
+  public static func pad(_ query: Bytes, _ length: Int) -> Int {
+    guard query.additionalCount == 1, let name = Name.plainLength(query, at: Header.length) else { return length }
+    let fill = (block &- (length &+ 4) % block) % block
+    query.set(u16: padding, at: length)
+    query.set(u16: UInt16(truncatingIfNeeded: fill), at: length &+ 2)
+    query.slice(length &+ 4, fill).fill(0)
+    let size = Header.length &+ name &+ 4 &+ fixedLength &- 2
+    query.set(u16: query.u16(size) &+ UInt16(truncatingIfNeeded: 4 &+ fill), at: size)
+    return length &+ 4 &+ fill
   }
 }

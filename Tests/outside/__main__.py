@@ -42,6 +42,7 @@ ON_BOTH_RINGS = (
     "test_scenarios",
     "test_stale",
     "test_tcp_service",
+    "test_tls",
     "test_upstream_loss",
 )
 AT_ONCE = 4

@@ -1,4 +1,5 @@
-"""An upstream that does what a test tells it to, good or bad: asyncio over UDP and TCP on one port, in its own thread.
+"""An upstream that does what a test tells it to, good or bad: asyncio over UDP and TCP, or TLS, on one port, in its own
+thread.
 
 A test gives a coroutine `script(asked)`, run for each question. The default `answer_by_name` gives an address derived
 from the name, so that every answer can be checked by whoever asked.
@@ -8,6 +9,7 @@ import asyncio
 import dataclasses
 import hashlib
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -34,6 +36,7 @@ class Asked:
     at: float
     _send: object
     _close: object
+    tls: object = None  # ssl.SSLObject
 
     @property
     def name(self):
@@ -67,8 +70,9 @@ async def answer_by_name(asked):
 
 
 class Peer:
-    def __init__(self, script=answer_by_name, port=None):
-        self.script = script
+    def __init__(self, script=answer_by_name, port=None, tls=None):
+        """`tls` is a server's ssl.SSLContext."""
+        self.script, self.tls = script, tls
         self.port = port or free_port()
         self.asked = []  # every question in the order of arrival
         self.accepted = 0
@@ -86,7 +90,7 @@ class Peer:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{'tls://' if self.tls else ''}127.0.0.1:{self.port}"
 
     def questions(self, name, transport=None):
         """The questions for one name so far."""
@@ -114,7 +118,9 @@ class Peer:
         self._loop.close()
 
     async def _serve(self):
-        self._server = await asyncio.start_server(self._connection, "127.0.0.1", self.port, backlog=1024)
+        if self.tls:
+            self._loop.set_exception_handler(lambda *_: None)  # of handshakes that fail
+        self._server = await asyncio.start_server(self._connection, "127.0.0.1", self.port, backlog=1024, ssl=self.tls)
         self._udp, _ = await self._loop.create_datagram_endpoint(lambda: _Datagrams(self), ("127.0.0.1", self.port))
 
     async def _connection(self, reader, writer):
@@ -122,24 +128,25 @@ class Peer:
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         number = self.accepted
-        source = writer.get_extra_info("peername")
+        source, tls = writer.get_extra_info("peername"), writer.get_extra_info("ssl_object")
         send = lambda data: None if writer.transport.is_closing() else writer.write(data)
         try:
             while True:
                 (length,) = struct.unpack("!H", await reader.readexactly(2))
                 raw = await reader.readexactly(length)
-                self._question(raw, "tcp", source, number, send, lambda reset: _close(writer, reset))
-        except (asyncio.IncompleteReadError, ConnectionError):
+                self._question(raw, "tcp", source, number, tls, send, lambda reset: _close(writer, reset))
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             pass
         finally:
             self.open -= 1
             writer.close()
 
-    def _question(self, raw, transport, source, connection, send, close):
+    def _question(self, raw, transport, source, connection, tls, send, close):
         message = dnswire.decode(raw)
         key = message.name.lower(), message.type
         self._counts[key] = self._counts.get(key, 0) + 1
-        asked = Asked(raw, message, transport, source, connection, self._counts[key], time.monotonic(), send, close)
+        nth, now = self._counts[key], time.monotonic()
+        asked = Asked(raw, message, transport, source, connection, nth, now, send, close, tls)
         self.asked.append(asked)
         task = self._loop.create_task(self.script(asked))
         self._tasks.add(task)
@@ -161,7 +168,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data, source):
         send = lambda message: self.transport.sendto(message, source)
-        self.peer._question(data, "udp", source, 0, send, lambda reset: None)
+        self.peer._question(data, "udp", source, 0, None, send, lambda reset: None)
 
 
 def _close(writer, reset):

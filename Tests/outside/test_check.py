@@ -94,7 +94,7 @@ class Check(InspectCase):
 
     def test_errors(self):
         """An error as the server would give it, with file and line, and exit code 1."""
-        for text, place in ((".:0 {\n    nonsense\n}\n", 2), (".:0 {\n    cache 0\n}\n", 2), (".:0 {\n\n", 1), (".:0 {\n forward . tls://10.0.0.1\n}\n", 2)):
+        for text, place in ((".:0 {\n    nonsense\n}\n", 2), (".:0 {\n    cache 0\n}\n", 2), (".:0 {\n\n", 1), (".:0 {\n forward . tls://10.0.0.1 {\n  tls /nosuch.pem\n }\n}\n", 3)):
             with self.subTest(text=text):
                 self.write("Corefile", text)
                 self.assertRegex(self.inspect("check", "Corefile", code=1), rf"^Corefile:{place} - ")

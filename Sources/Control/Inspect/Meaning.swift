@@ -64,8 +64,14 @@ extension CacheDirective.Store {
 extension ForwardDirective {
   /// Without `from` and `except`, which say which names it is for.
   var meaning: String {
-    let transport = forcesTCP ? "TCP" : prefersUDP ? "UDP" : "the client's transport"
+    let plain = targets.contains { $0.transport == .dns }
+    let transport =
+      !plain ? "TLS" : usesTLS || forcesTCP ? "TCP" : prefersUDP ? "UDP" : "the client's transport"
     var parts = ["\(targets.map(\.description).joined(separator: ", ")) over \(transport)"]
+    if usesTLS {
+      parts.append("certificates of \(tls?.authorities ?? "the system's authorities")")
+      if plain { parts.append("tls:// over TLS") }
+    }
     if targets.count > 1 { parts.append("policy \(policy.rawValue)") }
     parts.append("connections idle for \(expire)")
     parts.append(

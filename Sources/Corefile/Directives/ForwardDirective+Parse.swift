@@ -93,6 +93,7 @@ extension ForwardDirective.TLSFiles {
   /// No file, the authorities, certificate and key, or all three.
   fileprivate init(_ option: Line) throws(CorefileError) {
     try option.requireArguments(0...3, usage: "tls [CERT KEY] [CA]")
+    location = option.location
     var files = option.arguments.map(\.text)
     if files.count != 2 { authorities = files.popLast() }
     if files.count == 2 {

@@ -16,13 +16,18 @@ public struct ForwardDirective: Hashable, Sendable {
     public init() {}
   }
 
-  /// Files in PEM; those not given fall back to no client certificate and to the system's authorities.
+  /// `tls [CERT KEY] [CA]`: files in PEM; those not given fall back to no client certificate and to the system's
+  /// authorities.
   public struct TLSFiles: Hashable, Sendable {
+    public var location: SourceLocation
     public var certificate: String?
     public var key: String?
     public var authorities: String?
 
-    public init(certificate: String? = nil, key: String? = nil, authorities: String? = nil) {
+    public init(
+      location: SourceLocation, certificate: String? = nil, key: String? = nil, authorities: String? = nil
+    ) {
+      self.location = location
       self.certificate = certificate
       self.key = key
       self.authorities = authorities
@@ -55,9 +60,13 @@ public struct ForwardDirective: Hashable, Sendable {
   public var failover: [ResponseCode] = []
   /// SERVFAIL where every target is down, instead of a try at random.
   public var failsFastWhenAllDown = false
-  public var tls = TLSFiles()
+  /// nil: `tls://` targets are asked with the system's authorities.
+  public var tls: TLSFiles?
   /// For every target; nil where targets name their own or none.
   public var tlsServerName: String?
+
+  /// Some target is asked over TLS. Then the others are asked over TCP.
+  public var usesTLS: Bool { targets.contains { $0.transport == .tls } }
 }
 
 /// One upstream server.
@@ -73,6 +82,6 @@ public struct ForwardTarget: Hashable, Sendable, CustomStringConvertible {
   /// Checked against the certificate (`tls://IP%NAME`).
   public var serverName: String?
 
-  /// As CoreDNS's metrics name it: `10.0.0.10:53`, `tls://9.9.9.9:853`
+  /// `10.0.0.10:53`, `tls://9.9.9.9:853`
   public var description: String { transport == .tls ? "tls://\(endpoint)" : "\(endpoint)" }
 }
