@@ -37,7 +37,7 @@ extension Ledger {
   /// The extended error at the end of a failure's options, if it is one that such a failure may have (RFC 8914).
   private func reason(_ options: [UInt8]) -> ArraySlice<UInt8> {
     let last = options.suffix(6)
-    return [13, 22, 23, 24].contains { last.elementsEqual([0, 15, 0, 2, 0, $0]) } ? last : []
+    return [0, 13, 22, 23, 24].contains { last.elementsEqual([0, 15, 0, 2, 0, $0]) } ? last : []
   }
 
   /// Whether a reply has this content, or as much of it as a datagram holds.
