@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
@@ -317,3 +318,7 @@ void ctls_close(struct ctls_session *s) {
 }
 
 const char *ctls_failure(struct ctls_session *s) { return s->failure; }
+
+void ctls_sha512(const void *octets, size_t length, uint8_t *digest) {
+  SHA512(octets, length, digest);
+}

@@ -1,9 +1,9 @@
 import Corefile
 
 extension Configuration {
-  /// What a Corefile asks for and this version reads, checks, and does not do: a line each, with its place.
+  /// What a Corefile asks for in vain, and what this version reads, checks, and does not do: a line each, with its place.
   var ineffective: [String] {
-    blocks.flatMap { block in
+    let ofBlocks = blocks.flatMap { block in
       var found: [(SourceLocation, String)] = []
       if let debug = block.debug { found.append((debug, "debug")) }
       if let cache = block.cache, cache.prefersPositive, cache.serveStale == nil {
@@ -16,6 +16,7 @@ extension Configuration {
       }
       return found.map { "\($0.0) - \($0.1) has no effect in this version of ringlet" }
     }
+    return emptyImports + ofBlocks
   }
 }
 

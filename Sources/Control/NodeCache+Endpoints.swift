@@ -49,6 +49,11 @@ extension NodeCache {
     out.counter(
       "coredns_reload_failed_total", Double(failedReloads.load(ordering: .relaxed)),
       help: "Counter of the number of failed reload attempts.")
+    if let digest = reloadedDigest.withLock({ $0 }) {
+      out.gauge(
+        "coredns_reload_version_info", 1, help: "A metric with value 1: the hash of the configuration that runs.",
+        labels: ["hash": "sha512", "value": digest])
+    }
     ProcessMetrics.add(to: &out)
     return HTTPResponse(contentType: Exposition.contentType, body: out.text())
   }

@@ -2,6 +2,7 @@ import Corefile
 import Glibc
 import Logging
 import Synchronization
+import TLS
 
 /// What came of reading the Corefile last.
 struct LatestConfiguration: Sendable {
@@ -40,6 +41,8 @@ extension NodeCache {
         latest.read = configuration.normalizedText
         try replace(with: configuration)
         latest.running = latest.read
+        let digest = announceDigest(configuration)
+        reloadedDigest.withLock { $0 = digest }
         logger.info("Reloading complete")
       } catch {
         latest.read = error.message
@@ -51,6 +54,14 @@ extension NodeCache {
         }
       }
     }
+  }
+
+  /// Logs, where the Corefile says `reload`, which configuration runs, and returns its digest: that of its words after
+  /// imports and variables. (CoreDNS digests its parser's tokens with their lines, so the two differ.)
+  @discardableResult func announceDigest(_ configuration: Configuration) -> String {
+    let digest = SHA512.hex(configuration.normalizedText.utf8)
+    if configuration.reload != nil { log.logger("plugin/reload").info("Running configuration SHA512 = \(digest)") }
+    return digest
   }
 
   /// Returns when nothing of the old configuration is left, or throws what keeps it at work.

@@ -36,6 +36,8 @@ public final class NodeCache: Sendable {
   /// Somebody waits to reload, and will read what is there then.
   let isReloadDue = Atomic<Bool>(false)
   let failedReloads = Atomic<Int>(0)
+  /// Of the configuration that runs; nil before the first reload.
+  let reloadedDigest = Mutex<String?>(nil)
 
   public init(_ flags: Flags) {
     // Before any thread starts: threads inherit the mask.
@@ -76,6 +78,8 @@ public final class NodeCache: Sendable {
     try begin(configuration, settings, after: inheritance)
     log.coreStarted()
     if !flags.quiet { announce(settings) }
+    announceDigest(configuration)
+    if !flags.quiet { log.output.write(Self.versionText) }
     if let path = flags.pidfile {
       do { try Pidfile.write(to: path) } catch { throw Fatal(message: "pidfile: \(error)", status: 1) }
     }
@@ -139,7 +143,6 @@ public final class NodeCache: Sendable {
         log.output.write("\(settings.zones[zone].label)\(address[end...]) on \(host)")
       }
     }
-    log.output.write(Self.versionText)
   }
 
   #if arch(x86_64)

@@ -5,6 +5,8 @@ public struct Configuration: Hashable, Sendable {
   /// What to digest to tell one configuration from another: the words of the file after imports and environment
   /// variables, in one spelling of white space.
   public var normalizedText: String
+  /// `import` lines whose pattern no file matches, with their places: nothing wrong, and maybe not what was meant.
+  public var emptyImports: [String] = []
 
   /// What is served when no Corefile is found.
   public static func whoami(defaultPort: UInt16) -> Configuration {
@@ -34,6 +36,7 @@ public func parse(
     configuration.blocks.append(try ServerBlock(block, session: session))
     block.appendNormalized(to: &configuration.normalizedText)
   }
+  configuration.emptyImports = session.emptyImports
   try requireDistinctListeners(configuration.blocks)
   return configuration
 }

@@ -96,6 +96,7 @@ struct Importer {
       throw .grammar("Glob pattern may only contain one wildcard (*), but has others: \(path)", at: location)
     }
     let files = wildcards == 0 ? [path] : session.environment.matches(path)
+    if files.isEmpty { session.emptyImports.append("\(location) - import: no file matches \(pattern)") }
     for file in files {
       guard let bytes = session.environment.contents(file) else {
         throw .grammar("File to import not found: \(pattern)", at: location)

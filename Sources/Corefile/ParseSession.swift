@@ -2,6 +2,7 @@
 final class ParseSession {
   let environment: Environment
   let defaultPort: UInt16
+  var emptyImports: [String] = []
   private var sourceBytes = 0
   private var expandedBytes = 0
   private var tokens = 0

@@ -107,13 +107,12 @@ extension Shard where R: ~Copyable {
 
   private mutating func insert(_ response: Response, _ key: Key, _ zone: Int, _ ttl: UInt32) {
     guard leaving?.nothing == nil else { return }
-    let chain = tables.chains[tables.zones[zone].chain]
     let isStaleable = response.rcode == Rcode.noError || response.rcode == Rcode.nxDomain
     let answer = Answer(
       // Hits carry AA whatever the upstream said, as CoreDNS's do.
       flags: response.flags | Header.aa, answers: response.answers, authorities: response.authorities,
       additionals: response.additionals, zone: UInt16(truncatingIfNeeded: zone), store: store(of: response),
-      ttl: ttl, stale: isStaleable ? chain.staleFor : 0)
+      ttl: ttl, stale: isStaleable ? tables.chains[tables.zones[zone].chain].staleFor : 0)
     switch segment.insert(
       key, answer, image: images.image, ttlOffsets: images.ttlOffsets, now: milliseconds)
     {

@@ -42,10 +42,26 @@ package struct FirewallRule: Hashable, Sendable {
 
   /// The command line for `-C`, `-I` or `-D`. It waits 5 s for the lock.
   package func command(_ operation: String) -> [String] {
+    [program, "-w", "5", operation, chain, "-t", table] + conditions + [comment]
+  }
+
+  /// The command line that lists the chain.
+  var listing: [String] { [program, "-w", "5", "-S", chain, "-t", table] }
+
+  /// The line for iptables-restore.
+  func line(_ operation: String) -> String {
+    ([operation, chain] + conditions + ["\"\(comment)\""]).joined(separator: " ")
+  }
+
+  private var conditions: [String] {
     let isToServer = side == .destination
-    let comment = target == .noTrack ? "skip conntrack" : "allow DNS traffic"
-    return [program, "-w", "5", operation, chain, "-t", table, "-p", isTCP ? "tcp" : "udp"]
-      + [isToServer ? "-d" : "-s", "\(address)", isToServer ? "--dport" : "--sport", "\(port)"]
-      + ["-j", target.rawValue, "-m", "comment", "--comment", "NodeLocal DNS Cache: \(comment)"]
+    return ["-p", isTCP ? "tcp" : "udp", isToServer ? "-d" : "-s", "\(address)"]
+      + [isToServer ? "--dport" : "--sport", "\(port)", "-j", target.rawValue, "-m", "comment", "--comment"]
+  }
+
+  static let mark = "NodeLocal DNS Cache"
+
+  private var comment: String {
+    "\(Self.mark): \(target == .noTrack ? "skip conntrack" : "allow DNS traffic")"
   }
 }

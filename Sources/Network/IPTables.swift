@@ -22,31 +22,72 @@ struct IPTables {
   /// Puts those of the wanted rules first in their chains that are nowhere in them. A rule that fails does not keep the
   /// others from being set, unless they would fail and wait alike.
   func ensure(where isWanted: (FirewallRule) -> Bool, interrupt: Int32) -> (added: Int, failures: [NetworkFailure]) {
-    var added = 0
+    var missing: [FirewallRule] = []
     var failures: [NetworkFailure] = []
+    var bareChains: [[String]: Bool] = [:]
     for rule in rules where isWanted(rule) {
-      let run = { (words: [String]) throws(Command.Failure) in
-        try Command(words: words).run(within: FirewallProgram.limit, interrupt: interrupt)
+      let listing = rule.listing
+      if bareChains[listing] == nil { bareChains[listing] = lacksAll(listing, interrupt) }
+      if bareChains[listing] == true {
+        missing.append(rule)
+        continue
       }
       let check = rule.command("-C")
       do {
         // iptables(8): 1 is for a rule that is not there, and for some faults, which the insertion meets again.
-        let found = try run(check)
-        if found.status == 0 { continue }
-        let insert = rule.command("-I")
-        let ending = found.status == 1 ? try run(insert) : found
-        if ending.status == 0 {
-          added += 1
-          continue
-        }
-        failures.append(FirewallProgram.failure(check, ending))
-        if failures.last?.kind == .iptablesLock { break }
+        let found = try Command(words: check).run(within: FirewallProgram.limit, interrupt: interrupt)
+        if found.status == 1 { missing.append(rule) }
+        if found.status <= 1 { continue }
+        failures.append(FirewallProgram.failure(check, found))
+        if failures.last?.kind == .iptablesLock { return (0, failures) }
       } catch {
-        failures.append(FirewallProgram.failure(check, error))
-        break
+        return (0, failures + [FirewallProgram.failure(check, error)])
+      }
+    }
+    var added = 0
+    for (program, rules) in Dictionary(grouping: missing, by: \.program) {
+      if rules.count > 1, insert(rules, program, interrupt) {
+        added += rules.count
+        continue
+      }
+      for rule in rules {
+        let insertion = rule.command("-I")
+        do {
+          let ending = try Command(words: insertion).run(within: FirewallProgram.limit, interrupt: interrupt)
+          if ending.status == 0 { added += 1 } else { failures.append(FirewallProgram.failure(insertion, ending)) }
+          if failures.last?.kind == .iptablesLock { return (added, failures) }
+        } catch {
+          return (added, failures + [FirewallProgram.failure(insertion, error)])
+        }
       }
     }
     return (added, failures)
+  }
+
+  /// Whether a chain has no rule of anybody's with this comment, as after a flush. A listing beyond what a pipe holds, or
+  /// one that fails, says nothing.
+  private func lacksAll(_ listing: [String], _ interrupt: Int32) -> Bool {
+    let ending = try? Command(words: listing).run(within: .seconds(2), interrupt: interrupt)
+    return ending.map { $0.status == 0 && !$0.output.contains(FirewallRule.mark) } ?? false
+  }
+
+  /// All at once: a run of iptables-restore takes about as long as one of iptables. False: they are not there, or
+  /// iptables-restore would put them where iptables does not look.
+  private func insert(_ rules: [FirewallRule], _ program: String, _ interrupt: Int32) -> Bool {
+    guard let backend = backend(program, interrupt), backend == self.backend("\(program)-restore", interrupt) else {
+      return false
+    }
+    let tables = Dictionary(grouping: rules, by: \.table).map { table, rules in
+      "*\(table)\n" + rules.map { $0.line("-I") + "\n" }.joined() + "COMMIT\n"
+    }
+    let restore = Command(words: ["\(program)-restore", "-w", "5", "-n"], input: tables.joined())
+    return (try? restore.run(within: FirewallProgram.limit, interrupt: interrupt))?.status == 0
+  }
+
+  /// ` v1.8.9 (nf_tables)`, what a program says after its name; nil: it does not run.
+  private func backend(_ program: String, _ interrupt: Int32) -> String? {
+    let ending = try? Command(words: [program, "-V"]).run(within: .seconds(2), interrupt: interrupt)
+    return ending.map { String($0.output.drop { $0 != " " }) }
   }
 
   /// Deletes each rule as often as it is there, at most 1,000 times; the number deleted.

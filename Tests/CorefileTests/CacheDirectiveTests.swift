@@ -47,6 +47,23 @@ import Testing
     #expect(stale == CacheDirective.ServeStale(limit: .seconds(seconds), refresh: refresh))
   }
 
+  @Test(
+    arguments: [
+      ("immediate 30s", 0, 30, 0), ("immediate 0s 5m", 0, 0, 300), ("verify 200ms", 200, 0, 0),
+      ("verify 0 30s", 0, 30, 0), ("verify 1s 1m 10s", 1000, 60, 10),
+    ])
+  func serveStaleOptions(options: String, milliseconds: Int, ttl: Int32, recheck: Int32) throws {
+    let stale = try #require(try cache("cache {\nserve_stale 1h \(options)\n}").serveStale)
+    #expect(stale.timeout.nanoseconds == milliseconds * 1_000_000)
+    #expect(stale.ttl == .seconds(ttl))
+    #expect(stale.recheck == .seconds(recheck))
+  }
+
+  @Test func serveStalePolicy() throws {
+    #expect(try cache("cache {\nserve_stale\nserve_stale_policy prefer_positive\n}").prefersPositive)
+    #expect(try !cache("cache {\nserve_stale\n}").prefersPositive)
+  }
+
   @Test func servfailAndKeepTTL() throws {
     let cache = try cache("cache {\nservfail 5m\nkeepttl\n}")
     #expect(cache.servfail == .seconds(300))
@@ -80,6 +97,19 @@ import Testing
       ("cache {\nprefetch 1 1\n}", "3", "missing unit in duration \"1\", expected a duration such as 30s or 1h30m"),
       ("cache {\nserve_stale -1h\n}", "3", "\"-1h\" is negative, expected a duration such as 30s or 1h30m"),
       ("cache {\nserve_stale 1h later\n}", "3", "invalid value for serve_stale refresh mode: later"),
+      (
+        "cache {\nserve_stale 1h immediate 1500ms\n}", "3",
+        "serve_stale response TTL must be whole seconds: 1500ms"
+      ),
+      (
+        "cache {\nserve_stale 1h verify 1s 0s 301s\n}", "3",
+        "serve_stale failure recheck must not exceed 5 minutes: 301s"
+      ),
+      ("cache {\nserve_stale 1h immediate 0s 1s 1s\n}", "3", "serve_stale: nothing follows the failure recheck: 1s"),
+      (
+        "cache {\nserve_stale_policy newest\n}", "3",
+        "invalid serve_stale_policy: newest, expected prefer_positive"
+      ),
       ("cache {\nservfail 301s\n}", "3", "caching SERVFAIL responses over 5 minutes is not permitted"),
       ("cache {\ndisable all\n}", "3", "cache type for disable must be \"success\" or \"denial\""),
       ("cache {\ndisable success a..b\n}", "3", "unable to normalize 'a..b'"),

@@ -36,6 +36,13 @@ import Testing
     #expect(try normalized(". {\n import two\n}", ["two": "loop"], file: "Corefile") == ". {\n  loop\n}\n")
   }
 
+  @Test func aPatternThatNothingMatchesIsTold() throws {
+    let text = ". {\n import conf.d/*.conf\n whoami\n}"
+    let configuration = try Corefile.parse(Array(text.utf8), file: "/etc/Corefile", environment: environment([:]))
+    #expect(configuration.emptyImports == ["/etc/Corefile:2 - import: no file matches conf.d/*.conf"])
+    #expect(configuration.normalizedText == ". {\n  whoami\n}\n")
+  }
+
   @Test func aPatternImportsItsMatchesInOrder() throws {
     let files = [
       "/etc/custom/b.server": "b {\n}", "/etc/custom/a.server": "a {\n}", "/etc/custom/a.override": "loop",

@@ -13,6 +13,13 @@ import Testing
     }
   }
 
+  /// Old answers are among what is checked.
+  @Test func oldAnswersAreGiven() {
+    var sum = Tally()
+    for seed: UInt64 in 1...8 { sum += Run(seed: seed, queries: 2000).tally }
+    #expect(sum.stale > 100)
+  }
+
   /// The same seed is the same run, or a failing one could not be looked at again.
   @Test func aSeedIsOneRun() {
     #expect(Run(seed: 3, queries: 2000).tally == Run(seed: 3, queries: 2000).tally)

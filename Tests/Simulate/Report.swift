@@ -48,7 +48,8 @@ struct Report {
     print(progress)
     let rows = [
       ("queries", tally.queries), ("replies by UDP", tally.datagramReplies), ("replies by TCP", tally.streamReplies),
-      ("of both, SERVFAIL of our own", tally.failures), ("messages ignored", tally.ignored),
+      ("of both, SERVFAIL of our own", tally.failures), ("of both, old answers", tally.stale),
+      ("messages ignored", tally.ignored),
       ("messages dropped, and counted", tally.dropped), ("questions to upstreams", tally.upstreamQuestions),
       ("reloads", tally.reloads), ("suspensions", tally.suspensions), ("rings forbidden", tally.refusals),
       ("turns of shards", tally.turns),

@@ -12,9 +12,13 @@ extension Ledger {
     if reply.flags & 0xF910 != 0x8000 | query.flags & 0x0110 { return wrong("flags") }
     if reply.question != query.question { return wrong("another question") }
     if (reply.opt != nil) != (query.opt != nil) { return wrong("OPT") }
+    var reason: UInt8?
     if let opt = reply.opt, let asked = query.opt {
-      let options = isFailure(reply) ? asked.options + reason(opt.options) : asked.options
-      if opt.options != options || opt.ttl != (query.asked.dnssecOK ? 0x8000 : 0) { return wrong("OPT content") }
+      reason = opt.options.count == asked.options.count + 6 ? opt.options.last : nil
+      let error: [UInt8] = reason.map { [0, 15, 0, 2, 0, $0] } ?? []
+      if opt.options != asked.options + error || opt.ttl != (query.asked.dnssecOK ? 0x8000 : 0) {
+        return wrong("OPT content")
+      }
     }
     let limit = query.isStream ? 65_535 : query.opt.map { max(512, min(1232, Int($0.size))) } ?? 512
     if bytes.count > limit { return wrong("\(bytes.count) octets") }
@@ -22,10 +26,21 @@ extension Ledger {
 
     var found: String?
     for told in told[query.asked, default: []] where says(reply, told.content, query) {
-      found = fault(told, reply, query)
-      if found == nil { return }
+      // Who sent EDNS is told that an answer is old (RFC 8914 §4.4, §4.20).
+      let old: UInt8 = reply.rcode == 3 ? 19 : 3
+      if query.opt == nil || reason == old, told.stale > 0 {
+        if staleFault(told, reply, query) == nil {
+          staleReplies += 1
+          return
+        }
+      }
+      if reason == nil || reason == 13 && reply.rcode == 2 {
+        found = fault(told, reply, query)
+        if found == nil { return }
+      }
     }
     guard isFailure(reply) else { return wrong(found ?? "what no upstream said") }
+    if let reason, ![0, 13, 22, 23, 24].contains(reason) { return wrong("extended error \(reason)") }
     failures += 1
   }
 
@@ -34,19 +49,13 @@ extension Ledger {
     reply.rcode == 2 && reply.answers.isEmpty && reply.authorities.isEmpty && !reply.isTruncated
   }
 
-  /// The extended error at the end of a failure's options, if it is one that such a failure may have (RFC 8914).
-  private func reason(_ options: [UInt8]) -> ArraySlice<UInt8> {
-    let last = options.suffix(6)
-    return [0, 13, 22, 23, 24].contains { last.elementsEqual([0, 15, 0, 2, 0, $0]) } ? last : []
-  }
-
   /// Whether a reply has this content, or as much of it as a datagram holds.
   private func says(_ reply: Message, _ content: Content, _ query: Query) -> Bool {
     guard reply.rcode == content.rcode else { return false }
     guard reply.isTruncated else {
       return same(reply.answers, content.answers[...]) && same(reply.authorities, content.authorities[...])
     }
-    let size = 12 + query.question.count + content.size + 11 + (query.opt?.options.count ?? 0)
+    let size = 12 + query.question.count + content.size + 11 + (reply.opt?.options.count ?? 0)
     return !query.isStream && size > 512 && same(reply.answers, content.answers.prefix(reply.answers.count))
   }
 
@@ -54,6 +63,14 @@ extension Ledger {
   private func same(_ some: [Content.Record], _ others: ArraySlice<Content.Record>) -> Bool {
     some.count == others.count
       && zip(some, others).allSatisfy { $0.owner == $1.owner && $0.type == $1.type && $0.data == $1.data }
+  }
+
+  /// What is wrong with the age and TTL of a reply that is old, if it is this that an upstream said.
+  private func staleFault(_ told: Told, _ reply: Message, _ query: Query) -> String? {
+    let end = told.clock + told.lifetime + told.stale + world.transit + 2 * second
+    if world.clock > end { return "an old answer, \((world.clock - end) / millisecond) ms too old" }
+    let ttl = world.generation.cache(of: query.asked.view)?.serveStale?.ttl ?? 0
+    return (reply.answers + reply.authorities).allSatisfy { $0.ttl == ttl } ? nil : "an old answer's TTL"
   }
 
   /// What is wrong with a reply's age and TTL, if it is this that an upstream said.

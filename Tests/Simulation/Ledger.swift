@@ -26,6 +26,8 @@ package final class Ledger {
     let content: Content
     /// By the rules of the configuration that asked.
     let lifetime: UInt64
+    /// Nanoseconds after that in which it may serve as an old answer.
+    let stale: UInt64
     /// It keeps answers, and gives all records of one the same TTL.
     let isCached: Bool
     /// Nanoseconds, of the shards' clock and of the world's.
@@ -50,6 +52,8 @@ package final class Ledger {
   /// Replies by datagram; of them those that say SERVFAIL on our own account, and to what was no query.
   package private(set) var replies = 0
   package var failures = 0
+  /// Replies with answers that had expired.
+  package var staleReplies = 0
   private var junkReplies = 0
   private var failedSends = 0
   /// Replies that were made, and not sent before the ring was forbidden.
@@ -71,7 +75,8 @@ package final class Ledger {
     told[asked]!.removeAll { $0.version == version && $0.lifetime == lifetime || $0.clock + 3600 * second < now }
     told[asked]!.append(
       Told(
-        version: version, content: content, lifetime: lifetime, isCached: cache != nil, clock: now, time: world.time))
+        version: version, content: content, lifetime: lifetime,
+        stale: UInt64(cache?.serveStale?.limit ?? 0) * second, isCached: cache != nil, clock: now, time: world.time))
   }
 
   // Queries.

@@ -35,6 +35,8 @@ package struct Tally: Sendable, Equatable {
   package var datagramReplies = 0
   package var streamReplies = 0
   package var failures = 0
+  /// Of both, answers that had expired.
+  package var stale = 0
   /// Of what shards received: no query; no reply for want of room or of a client.
   package var ignored = 0
   package var dropped = 0
@@ -54,6 +56,7 @@ package struct Tally: Sendable, Equatable {
     datagramReplies = world.ledger.replies
     streamReplies = world.ledger.streamReplies
     failures = world.ledger.failures
+    stale = world.ledger.staleReplies
     ignored = world.sum(.ignored)
     dropped = world.sum(.droppedNoSlot) + world.sum(.droppedClientGone) + world.sum(.droppedRingRefused)
     upstreamQuestions = world.upstreams.reduce(0) { $0 + $1.questions }
@@ -70,6 +73,7 @@ package struct Tally: Sendable, Equatable {
     sum.datagramReplies += other.datagramReplies
     sum.streamReplies += other.streamReplies
     sum.failures += other.failures
+    sum.stale += other.stale
     sum.ignored += other.ignored
     sum.dropped += other.dropped
     sum.upstreamQuestions += other.upstreamQuestions

@@ -72,6 +72,19 @@ extension Settings.Cache {
       denialMax = UInt32(10 + chance.below(50))
       servfail = UInt32(chance.below(10))
     }
+    if chance.below(3) == 0 {
+      prefetch = Settings.Prefetch(
+        hits: UInt32(1 + chance.below(4)), window: 60 * second, percentage: 10 + chance.below(81))
+    }
+    if chance.below(2) == 0 {
+      var stale = Settings.ServeStale(limit: UInt32(1 + chance.below(1000)))
+      stale.isImmediate = chance.below(2) == 0
+      if chance.below(2) == 0 { stale.wait = UInt64(chance.below(1000)) * millisecond }
+      stale.ttl = UInt32(chance.below(2) * 30)
+      stale.recheck = UInt64(chance.below(10)) * second
+      stale.prefersPositive = chance.below(4) == 0
+      serveStale = stale
+    }
   }
 }
 

@@ -6,6 +6,9 @@ RINGLET_QUICK=1 shortens the loads.
 Without a MODULE all run, and once more those to which the ring matters, where io_uring is forbidden and Ringlet takes
 epoll: what the others test, flags and files and firewalls and tools, no ring comes near. RINGLET_RING chooses one
 (harness.py), and then each runs once.
+
+What fails is run once more, alone: on a machine that is shared, seconds without a processor happen. What passes then is
+named at the end, so that a test that often needs it is seen.
 """
 
 import concurrent.futures
@@ -47,12 +50,13 @@ ON_BOTH_RINGS = (
 )
 AT_ONCE = 4
 LIMIT = 400  # seconds for one module
+AGAIN = 10  # tests that may be run once more; with more of them it is no accident
 
 
-def run(module, ring):
-    """(what ran, seconds, exit code, output)"""
+def run(module, ring, tests=None):
+    """((module, ring), seconds, exit code, output) of a module, or of some of its tests."""
     start = time.monotonic()
-    argv = [sys.executable, "-m", "unittest", "-v", module]
+    argv = [sys.executable, "-m", "unittest", "-v", *(tests or [module])]
     try:
         env = {**os.environ, **({"RINGLET_RING": ring} if ring else {})}
         done = subprocess.run(
@@ -61,12 +65,13 @@ def run(module, ring):
         code, output = done.returncode, done.stdout
     except subprocess.TimeoutExpired as late:
         code, output = 1, (late.stdout or b"").decode(errors="replace") + f"\n{module}: not done after {LIMIT} s\n"
-    what = f"{module} (ring: {ring})" if ring else module
-    return what, time.monotonic() - start, code, output
+    return (module, ring), time.monotonic() - start, code, output
 
 
-def tell(module, seconds, code, output):
-    """Prints a module's figures, or all it said where it failed; (tests run, of them failed, of them skipped)."""
+def tell(job, seconds, code, output):
+    """Prints a module's figures, or all it said where it failed; (tests run, names of those that failed, number
+    skipped)."""
+    module, ring = job
     output = re.sub(r"[^\x20-\x7e\n]", lambda odd: f"\\x{ord(odd[0]):02x}", output)
     ran = re.search(r"^Ran (\d+) test", output, re.M)
     skipped = re.search(r"^(?:OK|FAILED) \(.*skipped=(\d+)", output, re.M)
@@ -74,28 +79,44 @@ def tell(module, seconds, code, output):
     failed = set(re.findall(r"^(?:FAIL|ERROR): \S+ \(([\w.]+)\)", output, re.M)) or ({module} if code else set())
     figures = "".join(re.findall(r"^  figure .*\n", output, re.M))
     print(
-        f"{module}: {'FAILED' if code else 'ok'}, {ran[1] if ran else 'no'} tests in {seconds:.0f} s",
+        f"{module}{f' (ring: {ring})' if ring else ''}: {'FAILED' if code else 'ok'}, {ran[1] if ran else 'no'} tests in {seconds:.0f} s",
         output if code else figures,
         sep="\n",
         end="",
         flush=True,
     )
-    return int(ran[1]) if ran else len(failed), len(failed), int(skipped[1]) if skipped else 0
+    return int(ran[1]) if ran else len(failed), sorted(failed), int(skipped[1]) if skipped else 0
 
 
 def main(modules):
     jobs = [(m.removesuffix(".py"), None) for m in modules] or [(p.stem, None) for p in sorted(HERE.glob("test_*.py"))]
     if not modules and "RINGLET_RING" not in os.environ:
         jobs += [(module, "forbidden") for module in ON_BOTH_RINGS]
-    results = []
+    total, failures, skips = 0, {}, 0
+
+    def note(done):
+        nonlocal total, skips
+        ran, failed, skipped = tell(*done)
+        total, skips = total + ran, skips + skipped
+        if failed:
+            failures[done[0]] = failed
+
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         for done in concurrent.futures.as_completed([pool.submit(run, *job) for job in jobs if job[0] not in ALONE]):
-            results.append(tell(*done.result()))
+            note(done.result())
     for job in jobs:
         if job[0] in ALONE:
-            results.append(tell(*run(*job)))
-    ran, failed, skipped = map(sum, zip(*results))
-    print(f"{ran - failed - skipped} passed, {failed} failed, {skipped} skipped")
+            note(run(*job))
+
+    unlucky = 0
+    if sum(map(len, failures.values())) <= AGAIN:
+        for job, tests in list(failures.items()):
+            print(f"once more: {' '.join(tests)}")
+            _, still, _ = tell(*run(*job, tests))
+            unlucky += len(tests) - len(still)
+            failures[job] = still
+    failed = sum(map(len, failures.values()))
+    print(f"{total - failed - skips} passed, {unlucky} of them at the second try, {failed} failed, {skips} skipped")
     return 1 if failed else 0
 
 

@@ -185,7 +185,7 @@ class Accepted(ProcessCase):
         """All options of cache and forward are accepted."""
         self.serve(
             "cluster.local:@PORT {\n    bind 127.0.0.1\n    log . {\n        class denial error\n    }\n    errors stdout\n    reload 10s 5s\n"
-            "    cache 60 cluster.local {\n        success 5000 60 5\n        denial 2000 10 5\n        prefetch 10 1m 10%\n        serve_stale 1h immediate\n"
+            "    cache 60 cluster.local {\n        success 5000 60 5\n        denial 2000 10 5\n        prefetch 10 1m 10%\n        serve_stale 1h verify 500ms 30s 5s\n        serve_stale_policy prefer_positive\n"
             "        servfail 2s\n        disable denial example.com\n        keepttl\n    }\n"
             "    forward cluster.local @UP {\n        prefer_udp\n        expire 20s\n        max_fails 3\n        health_check 1s\n        policy round_robin\n"
             "        max_concurrent 1000\n        except not.cluster.local\n    }\n}\n"

@@ -68,7 +68,8 @@ class NetworkCase(harness.OutsideCase):
         self.in_node("nft", "add table inet probe; add chain inet probe c { type filter hook input priority 0; }")
         self.in_node("nft", "add rule inet probe c ct state new counter")
         self.add_device()
-        # The programs by their plain names are those of one backend, and the lock is the test's own.
+        # The programs by their plain names are those of one backend, and the lock is the test's own. iptables-restore is
+        # the machine's, for nft: with legacy it would put the rules where iptables does not look.
         programs = pathlib.Path(self.directory, "bin")
         programs.mkdir()
         for name in ("iptables", "ip6tables"):

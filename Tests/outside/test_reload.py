@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import socket
 import struct
@@ -324,6 +325,34 @@ class What(ReloadCase):
         harness.wait_for(lambda: "[INFO] Reloading complete" in ringlet.log(), 8, "the reload")
         self.check(ringlet, name_of(5))
         self.assertEqual(len(other.asked), 1)
+
+    def digests(self, ringlet):
+        return re.findall(r"\[INFO\] plugin/reload: Running configuration SHA512 = ([0-9a-f]{128})\n", ringlet.log())
+
+    def test_the_digest_says_which_configuration_runs(self):
+        """In the log if the Corefile has `reload`, as CoreDNS does, and in the metrics after the first one."""
+        version = lambda: harness.scrape(ringlet.setup_port).series("coredns_reload_version_info")
+        ringlet = self.serve(lambda port: self.block(port, more="reload"))
+        first = self.digests(ringlet)
+        self.assertEqual((len(first), version()), (1, {}))
+        text = pathlib.Path(ringlet.corefile).read_text()
+        # Comments and white space do not count; words do.
+        for change, number in (("# nothing\n\n", 1), (self.block(harness.free_port()), 2)):
+            self.replace(ringlet, change + text)
+            self.reload(ringlet)
+            latest = self.digests(ringlet)[-1]
+            self.assertEqual(len(set(self.digests(ringlet))), number)
+            self.assertEqual(version(), {frozenset({("hash", "sha512"), ("value", latest)}): 1})
+        # What does not run is not named.
+        self.replace(ringlet, "what")
+        self.reload(ringlet, "[ERROR] Restart failed: ")
+        self.assertEqual([dict(labels)["value"] for labels in version()], [latest])
+
+    def test_no_digest_without_the_directive(self):
+        ringlet = self.serve()
+        self.assertNotIn("SHA512", ringlet.log())
+        self.reload(ringlet)
+        self.assertNotIn("SHA512", ringlet.log())
 
 
 class Refused(ReloadCase):

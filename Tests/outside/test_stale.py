@@ -122,7 +122,8 @@ class Immediate(StaleCase):
         packets = [dnswire.query(NAME, dnswire.A, id=n) for n in range(1000)]
         for exchange in clients.ask_all(self.address, packets, linger=0.5):
             self.assertIn(exchange.reply.data(dnswire.A), ([OLD], [NEW]))
-        self.assertEqual(self.questions(), 2)
+        # Once more, if a busy machine's upstream seems to be silent.
+        self.assertIn(self.questions(), (2, 3))
 
     def test_without_edns(self):
         """No extended error without EDNS, nor over TCP; what is echoed stays."""

@@ -9,6 +9,7 @@ enum {
   CTLS_INPUT = 16 << 10,         /* what one read from the socket may bring */
   CTLS_OUTPUT = (16 << 10) + 512, /* a record at its largest, or all that the handshake says at once */
   CTLS_FAILURE = 256,
+  CTLS_SHA512 = 64, /* octets of a digest */
 };
 
 /* How one `forward` asks its upstreams: whose certificates it trusts, and its own. Threads may share it. */
@@ -63,5 +64,8 @@ long ctls_write(struct ctls_session *, const void *from, size_t length);
 void ctls_close(struct ctls_session *);
 /* Why the session failed; empty: it has not. */
 const char *ctls_failure(struct ctls_session *);
+
+/* SHA-512 of some octets, not of a secret. */
+void ctls_sha512(const void *_Nullable octets, size_t length, uint8_t *digest);
 
 #pragma clang assume_nonnull end
