@@ -120,6 +120,11 @@ extension EngineMetrics {
         "ringlet_pending_questions", Double(counters.read(.pending)), help: "Questions that wait for an upstream.",
         labels: ["shard": "\(shard)"])
     }
+    for (shard, counters) in counters.enumerated() {
+      out.gauge(
+        "ringlet_oldest_question_seconds", Double(counters.read(.oldest)) / 1000,
+        help: "How long the oldest of them has waited.", labels: ["shard": "\(shard)"])
+    }
     for shard in counters.indices {
       out.counter(
         "ringlet_kernel_drops_total", Double(listeners[shard].drops),
@@ -133,7 +138,8 @@ extension EngineMetrics {
     for (reason, word) in [
       ("send_slots", Counters.Shard.droppedNoSlot), ("not_sent", .droppedNotSent), ("client_gone", .droppedClientGone),
       ("ring_refused", .droppedRingRefused),
-      ("questions", .refusedQuestions), ("mailbox", .refusedMail), ("streams", .streamsRefused),
+      ("questions", .refusedQuestions), ("questions_of_client", .refusedClient),
+      ("questions_external", .refusedExternal), ("mailbox", .refusedMail), ("streams", .streamsRefused),
     ] {
       out.counter(
         "ringlet_dropped_total", Double(total(word)),

@@ -130,8 +130,9 @@ public struct Counters: Sendable {
     /// Of `replies`, those that the kernel refused to send.
     case droppedNotSent
     case eventsLost
-    /// Questions that got SERVFAIL for want of room.
-    case refusedQuestions, refusedMail
+    /// Queries that got SERVFAIL for want of room: none is left, what is left is for other clients, or for the cluster's
+    /// names.
+    case refusedQuestions, refusedMail, refusedClient, refusedExternal
     case joined, timeouts, concurrencyRejects
     /// Questions asked elsewhere early; and that found all upstreams down.
     case hedged, allDown
@@ -143,6 +144,8 @@ public struct Counters: Sendable {
     case staleAtOnce, staleFailed, staleLate, staleDenied
     /// Questions that wait for an upstream now.
     case pending
+    /// Milliseconds that the oldest of them has waited.
+    case oldest
   }
 
   static func bytes(_ settings: Settings) -> Int {
@@ -195,7 +198,8 @@ public struct Counters: Sendable {
         old.upstreamStart + upstream * Exchange.words, to: upstreamStart + new * Exchange.words, words: Exchange.words,
         but: Exchange.isUp)
     }
-    carry(old.shardStart, to: shardStart, words: Self.Shard.allCases.count, but: Self.Shard.pending.rawValue)
+    // What stands behind is of the moment.
+    carry(old.shardStart, to: shardStart, words: Self.Shard.pending.rawValue)
   }
 
   @inline(__always) func add(_ word: Shard, _ amount: Int = 1) {

@@ -49,6 +49,12 @@ public struct Peer: BitwiseCopyable, Sendable {
     [words.0, words.1, words.2, words.3].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }
   }
 
+  /// A number for the address without its port: of IPv4, the address itself.
+  var client: UInt64 {
+    if words.0 & 0xFF != 10 { return words.0 >> 32 }
+    return isIPv6 ? words.1 ^ words.2.byteSwapped : words.2 >> 32
+  }
+
   /// AF_INET6, and not an IPv4 address in it.
   public var isIPv6: Bool {
     words.0 & 0xFF == 10 && !(words.1 == 0 && words.2 & 0xFFFF_FFFF == 0xFFFF_0000)

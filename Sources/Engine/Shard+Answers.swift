@@ -169,7 +169,7 @@ extension Shard where R: ~Copyable {
       } else {
         counters.add(.droppedNoSlot)
       }
-      waiters.give(next)
+      giveWaiter(next)
       next = waiter.next
     }
     questions[question].firstWaiter = -1

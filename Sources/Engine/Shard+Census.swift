@@ -10,6 +10,8 @@ package struct Census: Equatable, Sendable {
   /// Sums over forwards and streams of what they believe is pending.
   package var pending = 0
   package var outstanding = 0
+  /// Clients by address who are believed to wait.
+  package var waiting = 0
 
   package init() {}
 }
@@ -25,6 +27,7 @@ extension Shard where R: ~Copyable {
     census.connections = pool.connections.count
     census.links = links.count
     for forward in 0..<tables.forwards.count { census.pending += tables.forwards[forward].pending }
+    for share in 0..<waiting.count { census.waiting += Int(waiting[share]) }
     for stream in 0..<streams.capacity where streams.isTaken(stream) {
       census.outstanding += streams[stream].outstanding
     }

@@ -107,6 +107,10 @@ extension Shard where R: ~Copyable {
           ?? fail(buffer, length, query, key.name, Rcode.servFail, .upstreamsDown, zone, origin)
       }
     }
+    if !origin.isNobody, !mayWait(origin, zone: zone, isNew: joined == nil) {
+      return hold(buffer, length, query, key, origin, chain)
+        ?? fail(buffer, length, query, key.name, Rcode.servFail, .tooManyQuestions, zone, origin)
+    }
     guard let waiter = origin.isNobody ? -1 : takeWaiter(buffer, length, query, origin) else {
       counters.add(.refusedQuestions)
       return hold(buffer, length, query, key, origin, chain)
@@ -120,7 +124,7 @@ extension Shard where R: ~Copyable {
       return pending(origin)
     }
     guard let new = questions.add(question, deadline: now &+ ShardLimits.budget) else {
-      if waiter >= 0 { waiters.give(waiter) }
+      if waiter >= 0 { giveWaiter(waiter) }
       counters.add(.refusedQuestions)
       return hold(buffer, length, query, key, origin, chain)
         ?? fail(buffer, length, query, key.name, Rcode.servFail, .tooManyQuestions, zone, origin)
@@ -147,8 +151,15 @@ extension Shard where R: ~Copyable {
         origin: origin, id: query.id, flags: query.flags,
         spelling: Spelling(buffer, at: Header.length, length: query.nameLength), hasEDNS: query.edns != nil,
         udpSize: query.edns?.udpSize ?? 0, dnssecOK: query.dnssecOK, optionsLength: kept, requestSize: length))
-    if let waiter { waiterOptions.bytes.copy(options.slice(0, kept), at: waiter &* Waiter.maxOptions) }
+    guard let waiter else { return nil }
+    waiterOptions.bytes.copy(options.slice(0, kept), at: waiter &* Waiter.maxOptions)
+    waiting[share(of: origin.peer)] &+= 1
     return waiter
+  }
+
+  mutating func giveWaiter(_ waiter: Int) {
+    waiting[share(of: waiters[waiter].origin.peer)] &-= 1
+    waiters.give(waiter)
   }
 
   private mutating func append(_ waiter: Int, to question: Int) {

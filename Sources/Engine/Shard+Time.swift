@@ -25,6 +25,12 @@ extension Shard where R: ~Copyable {
     }
   }
 
+  /// Nanoseconds since the oldest pending question was asked for; 0: there is none.
+  var oldestAge: UInt64 {
+    guard let deadline = questions.firstDeadline else { return 0 }
+    return now &+ ShardLimits.budget < deadline ? 0 : now &+ ShardLimits.budget &- deadline
+  }
+
   /// Fails a question as soon as there is room for what those who wait are told: many may fail at once.
   mutating func giveUp(_ question: Int, _ cause: Event.Cause) {
     pool.abandon(question, questions: &questions)

@@ -8,6 +8,13 @@ enum ShardLimits {
   /// Questions pending at one shard, and clients that wait for them.
   static let questions = 4096
   static let waiters = 16_384
+  /// From so many of them on, one client has no more than its part.
+  static let manyQuestions = questions / 2
+  static let questionsOfOne = questions / 4
+  static let manyWaiters = waiters / 4 * 3
+  static let waitersOfOne = waiters / 2
+  /// Questions beyond it are for names of the cluster, if the Corefile tells them from others.
+  static let externalQuestions = questions / 4 * 3
   /// Datagrams on their way out that are not in a receive buffer.
   static let datagrams = 4096
   static let datagramSize = 2048
@@ -57,6 +64,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   /// By pending question: what is asked in its place, and what follows. Only of chains with a resolver.
   var errands: [Int: Errand] = [:]
   var waiters: Slab<Waiter>
+  /// How many of them are of clients whose addresses have this share.
+  var waiting: Table<UInt16>
   let waiterOptions: Region
   var images = ImageWriter()
   /// Sockets, buffers and operations of the connections in `pool`, by the same index.
@@ -145,6 +154,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     }
     pool = Pool(maxFailures: maxFailures, shards: fabric.shards, questions: ShardLimits.questions)
     waiters = Slab(capacity: ShardLimits.waiters)
+    waiting = Table([UInt16](repeating: 0, count: Self.shares))
     waiterOptions = Region(size: ShardLimits.waiters * Waiter.maxOptions)
     let connections = pool.connections.capacity
     links = Slab(capacity: connections)
@@ -214,6 +224,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     flushStreams()
     if leaving != nil { leave() }
     counters.set(.pending, questions.count)
+    counters.set(.oldest, Int(truncatingIfNeeded: oldestAge / 1_000_000))
     if toWake != 0 { wakeShards() }
     if hasEvents {
       hasEvents = false

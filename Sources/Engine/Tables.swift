@@ -154,6 +154,8 @@ struct Forward: BitwiseCopyable {
 struct Zone: BitwiseCopyable {
   var name: Int
   var chain: Int
+  /// The root, where others are served too: names that are none of the cluster's.
+  var isExternal: Bool
 }
 
 /// All of `Settings` that queries touch, in tables that do not change after start but for counters.
@@ -177,7 +179,11 @@ struct Tables: ~Copyable {
     }
     var names = NameTable(capacity: settings.zones.count + listed)
     var zones: [Zone] = []
-    for zone in settings.zones { zones.append(Zone(name: names.add([zone.name]).start, chain: zone.chain)) }
+    let hasOthers = settings.zones.contains { $0.name != [0] }
+    for zone in settings.zones {
+      zones.append(
+        Zone(name: names.add([zone.name]).start, chain: zone.chain, isExternal: hasOthers && zone.name == [0]))
+    }
     var zoneOrder: [Int] = []
     var groups: [IndexRange] = []
     for group in settings.groups {

@@ -217,6 +217,9 @@ public struct Questions: ~Copyable {
     byDeadline.append(index, to: &givenUp)
   }
 
+  /// Nanoseconds: the deadline of the oldest that is not given up.
+  public var firstDeadline: UInt64? { deadlines.first < 0 ? nil : slots[deadlines.first].deadline }
+
   /// The question that was given up first, or whose deadline comes first, or nil.
   public var nextDue: (index: Int, deadline: UInt64)? {
     let first = givenUp.first >= 0 ? givenUp.first : deadlines.first

@@ -12,6 +12,12 @@ public struct HashSecret: Sendable {
     self.k1 = k1 | 1
     self.k2 = k2 | 1
   }
+
+  /// Spreads numbers over the high bits, in a way that who does not know the secret cannot foresee.
+  public func scramble(_ number: UInt64) -> UInt64 {
+    let mixed = (number ^ k1) &* k0
+    return (mixed ^ mixed >> 32) &* k2
+  }
 }
 
 /// Letters to lower case, eight at a time (RFC 4343). Length octets (0–63) and upper-case letters (65–90) are disjoint

@@ -15,6 +15,7 @@ import dnswire
 import harness
 import peer
 import zone
+from dnswire import NOERROR, SERVFAIL
 
 NAMES = 50
 MEMORY = pathlib.Path("/sys/fs/cgroup/memory")
@@ -275,6 +276,80 @@ class Floods(harness.OutsideCase):
         upstream = peer.Peer(script)
         self.addCleanup(upstream.stop)
         return upstream
+
+
+class Shedding(harness.OutsideCase):
+    """Who goes without when a silent upstream keeps the room for questions (4,096 a shard) full."""
+
+    def flood(self, source, names):
+        """Asks for each from an address, as fast as the server's socket takes it."""
+        s = self.enterContext(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        s.bind((source, 0))
+        s.connect(("127.0.0.1", self.ringlet.port))
+        for number, name in enumerate(names):
+            s.send(dnswire.query(name, dnswire.A, id=number))
+            if number % 50 == 0:
+                time.sleep(0.002)
+        return s
+
+    def served(self, names):
+        address = ("127.0.0.1", self.ringlet.port)
+        return [e.rcodes for e in clients.ask_all(address, [dnswire.query(n, dnswire.A, id=i) for i, n in enumerate(names)])]
+
+    def refused(self, reason):
+        return self.metrics().sum("ringlet_dropped_total", reason=reason)
+
+    def metrics(self):
+        return harness.scrape(self.ringlet.setup_port)
+
+    def start_peer(self):
+        async def script(asked):
+            if not asked.name.startswith("flood"):
+                asked.send(asked.address(ttl=60))
+
+        upstream = peer.Peer(script)
+        self.addCleanup(upstream.stop)
+        return upstream
+
+    def test_names_outside_the_cluster_go_first(self):
+        """Hits are answered, the cluster's names are asked for, others are refused at once."""
+        inside, outside = self.start_peer(), self.start_peer()
+        options = "force_tcp\nmax_fails 0"
+        self.ringlet = self.start_ringlet_with(
+            lambda port: harness.corefile(inside.address, port=port)
+            + harness.corefile(outside.address, port=port, domain=".", options=options)
+        )
+        cached = [f"hit{n}.cluster.local" for n in range(50)]
+        self.assertEqual(self.served(cached), [[NOERROR]] * 50)
+        sockets = [self.flood(f"127.0.1.{n}", [f"flood{n}-{i}.example" for i in range(600)]) for n in range(1, 9)]
+        harness.wait_for(lambda: self.refused("questions_external") > 0, 5, "refusals")
+        self.assertEqual(self.served([f"new{n}.cluster.local" for n in range(200)]), [[NOERROR]] * 200)
+        self.assertEqual(self.served(cached), [[NOERROR]] * 50)
+        self.assertEqual(self.served(["new.example"]), [[SERVFAIL]])
+        self.assertLessEqual(self.metrics().sum("ringlet_pending_questions"), 3072)
+        self.assertEqual(self.refused("questions_of_client") + self.refused("questions"), 0)
+        for s in sockets:
+            s.close()
+
+    def test_one_client_leaves_room_for_others(self):
+        """One that waits for a quarter of what there is room for gets no more of it once half is taken."""
+        upstream = self.start_peer()
+        self.ringlet = self.start_ringlet(upstream.address, domain=".", options="force_tcp\nmax_fails 0")
+        s = self.flood("127.0.1.1", [f"flood{i}.example" for i in range(4000)])
+        harness.wait_for(lambda: self.refused("questions_of_client") > 0, 5, "refusals")
+        self.assertEqual(self.served([f"new{n}.example" for n in range(200)]), [[NOERROR]] * 200)
+        self.assertLessEqual(self.metrics().sum("ringlet_pending_questions"), 2048)
+        self.assertGreater(self.metrics().sum("ringlet_oldest_question_seconds"), 0.1)
+        # It was told at once: none of its questions is old enough to be given up.
+        s.settimeout(1)
+        self.assertEqual(s.recv(512)[3] & 15, SERVFAIL)
+        # When its questions are done, it is a client like others.
+        harness.wait_for(lambda: self.metrics().sum("ringlet_pending_questions") == 0, 10, "the end of its questions")
+        s.send(dnswire.query("more.example", dnswire.A, id=9999))
+        while (reply := dnswire.decode(s.recv(512))).id != 9999:
+            pass
+        self.assertEqual(reply.rcode, NOERROR)
 
 
 if __name__ == "__main__":
