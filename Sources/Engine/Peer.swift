@@ -50,7 +50,7 @@ public struct Peer: BitwiseCopyable, Sendable {
   }
 
   /// A number for the address without its port: of IPv4, the address itself.
-  var client: UInt64 {
+  @inline(__always) var client: UInt64 {
     if words.0 & 0xFF != 10 { return words.0 >> 32 }
     return isIPv6 ? words.1 ^ words.2.byteSwapped : words.2 >> 32
   }

@@ -169,7 +169,7 @@ extension Shard where R: ~Copyable {
       } else {
         counters.add(.droppedNoSlot)
       }
-      giveWaiter(next)
+      giveWaiter(next, Int(waiter.share))
       next = waiter.next
     }
     questions[question].firstWaiter = -1

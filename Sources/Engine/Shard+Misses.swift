@@ -107,11 +107,12 @@ extension Shard where R: ~Copyable {
           ?? fail(buffer, length, query, key.name, Rcode.servFail, .upstreamsDown, zone, origin)
       }
     }
-    if !origin.isNobody, !mayWait(origin, zone: zone, isNew: joined == nil) {
+    let share = share(ofClient: origin.peer.client)
+    if !origin.isNobody, !mayWait(share, zone: zone, isNew: joined == nil) {
       return hold(buffer, length, query, key, origin, chain)
         ?? fail(buffer, length, query, key.name, Rcode.servFail, .tooManyQuestions, zone, origin)
     }
-    guard let waiter = origin.isNobody ? -1 : takeWaiter(buffer, length, query, origin) else {
+    guard let waiter = origin.isNobody ? -1 : takeWaiter(buffer, length, query, origin, share) else {
       counters.add(.refusedQuestions)
       return hold(buffer, length, query, key, origin, chain)
         ?? fail(buffer, length, query, key.name, Rcode.servFail, .tooManyQuestions, zone, origin)
@@ -124,7 +125,7 @@ extension Shard where R: ~Copyable {
       return pending(origin)
     }
     guard let new = questions.add(question, deadline: now &+ ShardLimits.budget) else {
-      if waiter >= 0 { giveWaiter(waiter) }
+      if waiter >= 0 { giveWaiter(waiter, share) }
       counters.add(.refusedQuestions)
       return hold(buffer, length, query, key, origin, chain)
         ?? fail(buffer, length, query, key.name, Rcode.servFail, .tooManyQuestions, zone, origin)
@@ -143,22 +144,25 @@ extension Shard where R: ~Copyable {
     return reply
   }
 
-  private mutating func takeWaiter(_ buffer: Bytes, _ length: Int, _ query: Query, _ origin: Origin) -> Int? {
+  private mutating func takeWaiter(
+    _ buffer: Bytes, _ length: Int, _ query: Query, _ origin: Origin, _ share: Int
+  ) -> Int? {
     let options = echoedOptions(buffer, query)
     let kept = options.count <= Waiter.maxOptions ? options.count : 0
     let waiter = waiters.take(
       Waiter(
         origin: origin, id: query.id, flags: query.flags,
         spelling: Spelling(buffer, at: Header.length, length: query.nameLength), hasEDNS: query.edns != nil,
-        udpSize: query.edns?.udpSize ?? 0, dnssecOK: query.dnssecOK, optionsLength: kept, requestSize: length))
+        udpSize: query.edns?.udpSize ?? 0, dnssecOK: query.dnssecOK, optionsLength: kept, requestSize: length,
+        share: UInt16(truncatingIfNeeded: share)))
     guard let waiter else { return nil }
     waiterOptions.bytes.copy(options.slice(0, kept), at: waiter &* Waiter.maxOptions)
-    waiting[share(of: origin.peer)] &+= 1
+    waiting[share] &+= 1
     return waiter
   }
 
-  mutating func giveWaiter(_ waiter: Int) {
-    waiting[share(of: waiters[waiter].origin.peer)] &-= 1
+  mutating func giveWaiter(_ waiter: Int, _ share: Int) {
+    waiting[share] &-= 1
     waiters.give(waiter)
   }
 

@@ -14,7 +14,7 @@ extension Shard where R: ~Copyable {
     let number = tables.zones[zone].chain
     let chain = tables.chains[number]
     let isStale = entry.remaining <= 0
-    if isStale, !isUsable(entry) || !chain.staleAtOnce && !freshness.isHeld(key.hash, now: milliseconds) { return nil }
+    if isStale, !entry.isUsable || !chain.staleAtOnce && !freshness.isHeld(key.hash, now: milliseconds) { return nil }
     var query = query
     if chain.needsEveryQuery {
       query = offering(query, number)
@@ -38,16 +38,10 @@ extension Shard where R: ~Copyable {
     return tables.chains[chain].keepTTL ? entry.answer.ttl : UInt32(truncatingIfNeeded: entry.remaining)
   }
 
-  /// Whether it may be given to clients, if need be: an answer, and not too old.
-  private func isUsable(_ entry: Found) -> Bool {
-    let rcode = entry.answer.flags & Header.rcodeMask
-    return entry.remaining &+ Int(entry.answer.stale) > 0 && (rcode == Rcode.noError || rcode == Rcode.nxDomain)
-  }
-
   /// The usable answer that this shard holds under a key.
   private mutating func usable(_ key: Key) -> Found? {
     guard leaving?.nothing == nil,
-      let entry = readers.lookup(key, of: index, now: milliseconds, scratch: nil), isUsable(entry)
+      let entry = readers.lookup(key, of: index, now: milliseconds, scratch: nil), entry.isUsable
     else { return nil }
     return entry
   }
@@ -64,13 +58,9 @@ extension Shard where R: ~Copyable {
 
   // MARK: Asking anew
 
-  private func isPopular(_ key: Key, _ entry: Found, _ chain: Chain) -> Bool {
+  private mutating func isPopular(_ key: Key, _ entry: Found, _ chain: Chain) -> Bool {
     let hits = freshness.hit(key.hash, now: milliseconds, window: chain.prefetchWindow)
-    return hits >= chain.prefetchHits && isDue(entry, chain)
-  }
-
-  private func isDue(_ entry: Found, _ chain: Chain) -> Bool {
-    entry.remaining <= 0 || entry.remaining &* 100 <= chain.prefetchPercentage &* Int(entry.answer.ttl) &+ 99
+    return hits >= chain.prefetchHits && entry.isDue(chain)
   }
 
   /// Has the shard that owns a name ask for it anew, on nobody's behalf: one of all that would.
@@ -86,7 +76,7 @@ extension Shard where R: ~Copyable {
   /// Asks for a name that this shard owns, unless that has been done since.
   mutating func refresh(_ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ origin: Origin) {
     guard leaving?.nothing == nil, let entry = readers.lookup(key, of: index, now: milliseconds, scratch: nil),
-      isDue(entry, tables.chains[tables.zones[Int(entry.answer.zone)].chain])
+      entry.isDue(tables.chains[tables.zones[Int(entry.answer.zone)].chain])
     else { return }
     counters.add(listener: origin.listener, zone: Int(entry.answer.zone), Counters.Query.prefetches)
     _ = ask(buffer, length, query, key, origin)
@@ -152,5 +142,18 @@ extension Shard where R: ~Copyable {
   private mutating func countStale(_ reason: Counters.Shard, listener: Int, zone: Int) {
     counters.add(reason)
     counters.add(listener: listener, zone: zone, Counters.Query.servedStale)
+  }
+}
+
+extension Found {
+  /// Whether it may be given to clients, if need be: an answer, and not too old.
+  fileprivate var isUsable: Bool {
+    let rcode = answer.flags & Header.rcodeMask
+    return remaining &+ Int(answer.stale) > 0 && (rcode == Rcode.noError || rcode == Rcode.nxDomain)
+  }
+
+  /// Whether it is time to ask for it anew, if it is popular: it has expired, or little of its TTL is left.
+  fileprivate func isDue(_ chain: Chain) -> Bool {
+    remaining <= 0 || remaining &* 100 <= chain.prefetchPercentage &* Int(answer.ttl) &+ 99
   }
 }

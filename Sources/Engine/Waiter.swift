@@ -13,6 +13,8 @@ struct Waiter: BitwiseCopyable {
   let dnssecOK: Bool
   let optionsLength: Int
   let requestSize: Int
+  /// Of the clients, as `Shard.waiting` counts them.
+  let share: UInt16
 
   /// Echoed options kept of one client, octets; a cookie at its longest has 44. Longer ones are not echoed.
   static let maxOptions = 64
