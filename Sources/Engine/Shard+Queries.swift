@@ -83,7 +83,8 @@ extension Shard where R: ~Copyable {
       limit: min(Reply.limit(query, stream: source.isStream), buffer.count), options: options)
   }
 
-  @inline(__always) mutating func counted(_ entry: Found, _ query: Query, _ source: Source, _ length: Int, _ reply: Int) {
+  @inline(__always) mutating func counted(_ entry: Found, _ query: Query, _ source: Source, _ length: Int, _ reply: Int)
+  {
     let zone = Int(entry.answer.zone)
     counters.add(listener: source.listener, zone: zone, Counters.Query.hits &+ Int(entry.answer.store.rawValue))
     count(
