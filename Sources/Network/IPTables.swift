@@ -46,7 +46,7 @@ struct IPTables {
     }
     var added = 0
     for (program, rules) in Dictionary(grouping: missing, by: \.program) {
-      if rules.count > 1, insert(rules, program, interrupt) {
+      if rules.count > 1, restore("-I", rules, program, within: FirewallProgram.limit, interrupt) {
         added += rules.count
         continue
       }
@@ -66,36 +66,47 @@ struct IPTables {
 
   /// Whether a chain has no rule of anybody's with this comment, as after a flush. A listing beyond what a pipe holds, or
   /// one that fails, says nothing.
-  private func lacksAll(_ listing: [String], _ interrupt: Int32) -> Bool {
+  private func lacksAll(_ listing: [String], _ interrupt: Int32? = nil) -> Bool {
     let ending = try? Command(words: listing).run(within: .seconds(2), interrupt: interrupt)
     return ending.map { $0.status == 0 && !$0.output.contains(FirewallRule.mark) } ?? false
   }
 
-  /// All at once: a run of iptables-restore takes about as long as one of iptables. False: they are not there, or
-  /// iptables-restore would put them where iptables does not look.
-  private func insert(_ rules: [FirewallRule], _ program: String, _ interrupt: Int32) -> Bool {
+  /// `-I` or `-D` of all these rules at once: a run of iptables-restore takes about as long as one of iptables. False,
+  /// and nothing done: iptables-restore is not there or would change what iptables does not see, or one rule failed.
+  private func restore(
+    _ operation: String, _ rules: [FirewallRule], _ program: String, within limit: Duration, _ interrupt: Int32? = nil
+  ) -> Bool {
     guard let backend = backend(program, interrupt), backend == self.backend("\(program)-restore", interrupt) else {
       return false
     }
     let tables = Dictionary(grouping: rules, by: \.table).map { table, rules in
-      "*\(table)\n" + rules.map { $0.line("-I") + "\n" }.joined() + "COMMIT\n"
+      "*\(table)\n" + rules.map { $0.line(operation) + "\n" }.joined() + "COMMIT\n"
     }
     let restore = Command(words: ["\(program)-restore", "-w", "5", "-n"], input: tables.joined())
-    return (try? restore.run(within: FirewallProgram.limit, interrupt: interrupt))?.status == 0
+    return (try? restore.run(within: limit, interrupt: interrupt))?.status == 0
   }
 
   /// ` v1.8.9 (nf_tables)`, what a program says after its name; nil: it does not run.
-  private func backend(_ program: String, _ interrupt: Int32) -> String? {
+  private func backend(_ program: String, _ interrupt: Int32?) -> String? {
     let ending = try? Command(words: [program, "-V"]).run(within: .seconds(2), interrupt: interrupt)
     return ending.map { String($0.output.drop { $0 != " " }) }
   }
 
-  /// Deletes each rule as often as it is there, at most 1,000 times; the number deleted.
+  /// Deletes each rule as often as it is there, at most 1,000 times: all at once, and then what is left, one by one; the
+  /// number deleted.
   ///
   /// - Parameter end: when to give up.
   func remove(by end: ContinuousClock.Instant) throws(NetworkFailure) -> Int {
     var removed = 0
+    for (program, rules) in Dictionary(grouping: rules, by: \.program)
+    where restore("-D", rules, program, within: end - .now) {
+      removed += rules.count
+    }
+    var bareChains: [[String]: Bool] = [:]
     for rule in rules {
+      let listing = rule.listing
+      if bareChains[listing] == nil { bareChains[listing] = lacksAll(listing) }
+      if bareChains[listing] == true { continue }
       let delete = rule.command("-D")
       for _ in 0..<1000 {
         let ending: Command.Ending

@@ -338,16 +338,27 @@ public struct Pool: ~Copyable {
   }
 
   /// It is over: refused, reset, closed by the other end, timed out or idle. If it failed at what began at `since`, and
-  /// was the last one there, that is held against the upstream and starts the pause before the next connect; true: the
-  /// upstream is down by this. The questions on it stay listed until `withdraw` takes each.
+  /// no other is open, that is held against the upstream and adds to the pause before the next connect, so that a burst
+  /// of refused connects is paid for; true: the upstream is down by this. Others that merely connect are no sign of
+  /// life: they would be refused one after the other, each while the next one is begun. The questions on it stay listed
+  /// until `withdraw` takes each.
   public mutating func close(_ connection: Int, failedSince since: UInt64?, now: UInt64, random: UInt64) -> Bool {
     leave(connection, .closing)
-    let c = connections[connection]
-    guard let since, upstreams[c.upstream].tcp == 0 else { return false }
-    let isDown = fail(c.upstream, since: since, now: now)
-    upstreams[c.upstream].retryAt = max(
-      upstreams[c.upstream].retryAt, now &+ pause(max(1, upstreams[c.upstream].failures), random))
+    let upstream = connections[connection].upstream
+    guard let since, !hasOpen(upstream) else { return false }
+    let isDown = fail(upstream, since: since, now: now)
+    let pause = pause(max(1, upstreams[upstream].failures), random)
+    let retryAt = max(upstreams[upstream].retryAt, now)
+    upstreams[upstream].retryAt = max(retryAt, min(retryAt &+ pause, now &+ max(pause, Limits.longestPause)))
     return isDown
+  }
+
+  private func hasOpen(_ upstream: Int) -> Bool {
+    for index in 0..<connections.capacity where connections.isTaken(index) {
+      let c = connections[index]
+      if c.upstream == upstream, c.transport == .tcp, c.state == .open { return true }
+    }
+    return false
   }
 
   private mutating func leave(_ connection: Int, _ state: Connection.State) {

@@ -79,6 +79,29 @@ import Upstream
     #expect(opened.count >= 9 / max(1, shards / 4))
   }
 
+  /// The same where each is refused while others still connect: none of those speaks for the upstream, and a burst is
+  /// paid for.
+  @Test func connectsThatOverlapAreFew() {
+    let script = Script()
+    var opened: [UInt64] = []
+    var connecting: [Int] = []
+    for number in 0..<2000 {
+      if case .open(let connection) = script.choose(random: UInt64(number) &* 0x9E37_79B9) {
+        opened.append(script.now)
+        connecting.append(connection)
+        script.ask(script.add(number), on: connection)
+      }
+      script.wait(milliseconds: 5)
+      if connecting.count > 1 || script.pool.upstream(0).failures > 0, !connecting.isEmpty {
+        let refused = connecting.removeFirst()
+        while let question = script.oldest(on: refused) { script.settle(question) }
+        script.lose(refused, failed: true)
+      }
+    }
+    let most = opened.map { start in opened.count { $0 >= start && $0 < start + 1_000_000_000 } }.max()!
+    #expect(opened.count >= 12 && most <= 5, "\(most)")
+  }
+
   /// A question asked elsewhere leaves a debt: the connection is avoided until it is paid.
   @Test func aConnectionOwesWhatWentElsewhere() {
     let script = Script()

@@ -130,6 +130,7 @@ import Upstream
     script.wait(milliseconds: 5)
     let second = script.connection()
     #expect(second != first)
+    script.pool.opened(first, now: script.now)
     script.lose(second, failed: true)
     #expect(script.pool.upstream(0).failures == 0 && script.pool.upstream(0).tcp == 1)
     script.lose(first, failed: true)

@@ -92,6 +92,16 @@ def descendants(pid):
     return found[1:]
 
 
+def stop_still(pid):
+    """SIGSTOP, and until no thread of the process runs: the signal is sent before it is obeyed."""
+    os.kill(pid, signal.SIGSTOP)
+
+    def stands(stat):
+        return stat.read_text().rpartition(")")[2].split()[0] == "T"
+
+    wait_for(lambda: all(map(stands, pathlib.Path(f"/proc/{pid}/task").glob("*/stat"))), 5, f"{pid} to stand still")
+
+
 class Process:
     """A program with its output in a file."""
 

@@ -12,6 +12,7 @@ import socket
 import sys
 
 import dnswire
+import harness
 import zone
 
 
@@ -29,7 +30,7 @@ def ask(server, pid, count, stop):
     family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
     sockets = []
     if stop:
-        os.kill(pid, signal.SIGSTOP)
+        harness.stop_still(pid)
     try:
         for number in range(count):
             s = socket.socket(family, socket.SOCK_DGRAM)

@@ -33,7 +33,7 @@ class Time(harness.OutsideCase):
         return dnswire.decode(reply).answers[0].ttl
 
     def stand_still(self, seconds):
-        os.kill(self.ringlet.pid, signal.SIGSTOP)
+        harness.stop_still(self.ringlet.pid)
         time.sleep(seconds)
         os.kill(self.ringlet.pid, signal.SIGCONT)
 
@@ -48,7 +48,7 @@ class Time(harness.OutsideCase):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.connect(self.address)
             s.settimeout(5)
-            os.kill(self.ringlet.pid, signal.SIGSTOP)
+            harness.stop_still(self.ringlet.pid)
             for id in range(20):
                 s.send(struct.pack("!H", id) + dnswire.query("asked.cluster.local", dnswire.A)[2:])
             time.sleep(seconds)
