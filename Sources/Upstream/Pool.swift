@@ -338,18 +338,19 @@ public struct Pool: ~Copyable {
   }
 
   /// It is over: refused, reset, closed by the other end, timed out or idle. If it failed at what began at `since`, and
-  /// no other is open, that is held against the upstream and adds to the pause before the next connect, so that a burst
-  /// of refused connects is paid for; true: the upstream is down by this. Others that merely connect are no sign of
-  /// life: they would be refused one after the other, each while the next one is begun. The questions on it stay listed
+  /// no other is open, that is held against the upstream and starts the pause before the next connect; true: the
+  /// upstream is down by this. Others that merely connect are no sign of life: they would be refused one after the other,
+  /// each while the next is begun; and each adds its pause, so that a burst is paid for. The questions on it stay listed
   /// until `withdraw` takes each.
   public mutating func close(_ connection: Int, failedSince since: UInt64?, now: UInt64, random: UInt64) -> Bool {
+    let c = connections[connection]
     leave(connection, .closing)
-    let upstream = connections[connection].upstream
-    guard let since, !hasOpen(upstream) else { return false }
-    let isDown = fail(upstream, since: since, now: now)
-    let pause = pause(max(1, upstreams[upstream].failures), random)
-    let retryAt = max(upstreams[upstream].retryAt, now)
-    upstreams[upstream].retryAt = max(retryAt, min(retryAt &+ pause, now &+ max(pause, Limits.longestPause)))
+    guard let since, !hasOpen(c.upstream) else { return false }
+    let isDown = fail(c.upstream, since: since, now: now)
+    let pause = pause(max(1, upstreams[c.upstream].failures), random)
+    let retryAt = max(upstreams[c.upstream].retryAt, now)
+    let next = (c.state == .connecting ? retryAt : now) &+ pause
+    upstreams[c.upstream].retryAt = max(retryAt, min(next, now &+ max(pause, Limits.longestPause)))
     return isDown
   }
 
