@@ -59,6 +59,7 @@ extension Shard where R: ~Copyable {
     if leaving!.armed == 0, !isReading, leaving!.nothing == nil { leaveCache() }
     tickAt = min(tickAt, now &+ ShardLimits.tick)
     if !leaving!.outbox.isEmpty { ring.wake(shards &+ index) }
+    loseMailToEnded()
     guard leaving!.nothing != nil else { return }
     let isDone =
       questions.count == 0 && streams.count == 0 && datagrams.count == 0 && leaving!.outbox.isEmpty

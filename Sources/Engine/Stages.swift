@@ -40,10 +40,12 @@ public final class Stages: Sendable {
     memory.bytes.storeRelease(report.rawValue, at: 64 * (shard + 1))
   }
 
-  /// Whether all shards have come as far as this.
-  public func have(_ report: Report) -> Bool {
-    (0..<shards).allSatisfy { memory.bytes.loadAcquire(64 * ($0 + 1)) >= report.rawValue }
+  public func report(of shard: Int) -> Report {
+    Report(rawValue: memory.bytes.loadAcquire(64 * (shard + 1))) ?? .nothing
   }
+
+  /// Whether all shards have come as far as this.
+  public func have(_ report: Report) -> Bool { (0..<shards).allSatisfy { self.report(of: $0) >= report } }
 
   /// The fabric that takes over: set before the order to leave.
   public var successor: Fabric? {

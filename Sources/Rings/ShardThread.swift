@@ -98,8 +98,9 @@ private final class ShardStart: @unchecked Sendable {
     var shard = Shard(index: index, fabric: fabric, ring: ring, segment: segment)
     while !shard.hasEnded, shard.refusal == 0 { shard.turn() }
     let refusal = RingError(step: "io_uring_enter", code: shard.refusal)
-    let kept = shard.surrender()
-    if refusal.code != 0, fabric.stages.ordered == .serve { return moveOn(from: refusal, kept) }
+    let movesOn = refusal.code != 0 && fabric.stages.ordered == .serve
+    let kept = shard.surrender(isLast: !movesOn)
+    if movesOn { return moveOn(from: refusal, kept) }
     fabric.stages.report(.ended, of: index)
     // Its ring's number may be another's once it is closed, and the others still wake it.
     while !fabric.stages.have(.ended) { usleep(Self.pause) }

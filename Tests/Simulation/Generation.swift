@@ -19,11 +19,17 @@ final class Node {
 
   /// The ring was forbidden: another shard goes on in this one's place, with its cache and on a ring of the other kind.
   func moveOn() {
-    let segment = running.take()!.surrender()
+    let segment = running.take()!.surrender(isLast: false)
     port = port.generation.replace(port)
     running = Shard(
       index: port.index, fabric: port.generation.fabric, ring: SimulatedRing(port: port), segment: segment)
     port.rouse()
+  }
+
+  /// The ring was forbidden as the shard left.
+  func giveUp() {
+    _ = running.take()!.surrender(isLast: true)
+    port.die()
   }
 }
 
@@ -65,7 +71,7 @@ package final class Generation {
   /// After a shard's last turn.
   func end(_ node: Node) {
     if node.refusal != 0 {
-      node.port.die()
+      node.giveUp()
     } else {
       if node.census.clients != Census() { world.report("a shard has left that still holds \(node.census)") }
       node.port.shutDown()
