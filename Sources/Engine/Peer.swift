@@ -78,7 +78,7 @@ public struct Origin: BitwiseCopyable, Sendable {
   public var generation: UInt32 = 0
   /// Nanoseconds.
   public var arrivedAt: UInt64 = 0
-  /// Nobody waits: a cached answer is asked for anew. The rest is of the query that saw the need.
+  /// Nobody waits: a cached answer is asked for anew. Listener and peer are those of the query that saw the need.
   public var isNobody = false
 
   public var isStream: Bool { shard >= 0 }

@@ -45,7 +45,7 @@ extension Shard where R: ~Copyable {
 
   /// A reply that comes later: a stream counts it.
   private mutating func pending(_ origin: Origin) -> Int {
-    if origin.shard == index, !origin.isNobody {
+    if origin.shard == index {
       streams[origin.stream].outstanding &+= 1
       streams[origin.stream].answeredBy = now &+ Stream.Limits.answer
     }

@@ -21,7 +21,7 @@ extension Shard where R: ~Copyable {
       if let reply = refused(buffer, length, query, key, source, zone, number) { return reply }
     }
     if isStale ? chain.staleAtOnce : chain.prefetchHits > 0 && isPopular(key, entry, chain) {
-      refresh(buffer.slice(0, length), key, origin(of: source), owner)
+      refresh(buffer.slice(0, length), key, source, owner)
     }
     let options = replyOptions(echoedOptions(buffer, query), number)
     let reply = write(entry, number, to: buffer, query, source, query.edns == nil ? options : explained(entry, options))
@@ -64,9 +64,13 @@ extension Shard where R: ~Copyable {
   }
 
   /// Has the shard that owns a name ask for it anew, on nobody's behalf: one of all that would.
-  private mutating func refresh(_ message: Bytes, _ key: Key, _ origin: Origin, _ owner: Int) {
+  private mutating func refresh(_ message: Bytes, _ key: Key, _ source: Source, _ owner: Int) {
     guard leaving == nil, !freshness.isHeld(key.hash, now: milliseconds) else { return }
-    var origin = origin
+    // Not of its stream, which may be another shard's.
+    var origin = Origin()
+    origin.listener = source.listener
+    origin.peer = Peer(address: source.address, local: source.local)
+    origin.arrivedAt = now
     origin.isNobody = true
     guard outboxes[owner].push(Letter(kind: .question, origin: origin), message) else { return }
     toWake |= 1 << UInt64(owner)

@@ -171,4 +171,40 @@ import Testing
     #expect(world.ledger.replies == 9000 && world.ledger.failures == (isSilent ? 9000 : 0))
     finish(world)
   }
+
+  /// A query by TCP came to the owner of its name by mail, and found it cached and to be prefetched; its stream, of another
+  /// shard, was looked for here: a crash.
+  @Test func aPrefetchDoesNotLookForAnotherShardsStream() {
+    var faults = Faults()
+    faults.wakeLate = 1_000_000
+    var settings = Settings.simulated()
+    settings.chains[0].cache!.prefetch = Settings.Prefetch(hits: 1, window: 60 * second, percentage: 100)
+    let world = World(seed: 12, shards: 2, faults: faults, settings: settings)
+    let clients = (0..<8).map { _ in world.connect(to: 0) }
+    for number in 0..<400 {
+      clients[number % 8].ask([Asked(number: number)])
+      world.run(for: millisecond)
+      clients[(number + 1) % 8].ask([Asked(number: number)])
+      world.run(for: 30 * millisecond)
+    }
+    world.run(for: second)
+    #expect(world.ledger.streamReplies == 800)
+    finish(world)
+  }
+
+  /// Who left while another's ring was forbidden waited for ever for its letters to be read, and they were not counted.
+  @Test func aForbiddenRingHoldsNobodyUp() {
+    for seed: UInt64 in 1...5 {
+      let world = World(seed: seed, shards: 3)
+      world.upstreams[0].delay = 50 * millisecond
+      // Of shard 1's clients most ask what the others own: the answers are mailed to it.
+      for number in 0..<100 { world.connect(to: 1).ask([Asked(number: number)]) }
+      world.run(for: 10 * millisecond)
+      world.reload(.simulated())
+      world.forbidRing(of: 1)
+      world.run(for: 10 * second)
+      #expect(world.refusals == 1)
+      finish(world)
+    }
+  }
 }

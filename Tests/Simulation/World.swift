@@ -18,7 +18,7 @@ package final class World {
   var reloading: Reload?
   private(set) var reloads = 0
   /// Rings that were forbidden.
-  private(set) var refusals = 0
+  package private(set) var refusals = 0
   /// Shards at work, of both.
   var nodes: [Node] = []
   package private(set) var upstreams: [SimulatedUpstream] = []
