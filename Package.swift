@@ -12,7 +12,8 @@ let hot: [SwiftSetting] = strict + [.unsafeFlags(["-cross-module-optimization"],
 /// compile command and so build everything twice, for the tests need the dynamic runtime (Testing has no other).
 /// The libraries are what FoundationEssentials, under the argument parser, needs and does not name.
 let shipped: [LinkerSetting] = [
-  .unsafeFlags(["-static-stdlib"]), .linkedLibrary("swiftSynchronization"), .linkedLibrary("_FoundationCShims"),
+  .unsafeFlags(["-static-stdlib", "-Xlinker", "--no-export-dynamic"]), .linkedLibrary("swiftSynchronization"),
+  .linkedLibrary("_FoundationCShims"),
   .linkedLibrary("_FoundationCollections"),
 ]
 

@@ -88,6 +88,7 @@ public final class NodeCache: Sendable {
     watchConfiguration(rendered)
     watchDoor()
     let departure = departure()
+    ProgramText.release()
     Signals.deliver { [self] signal in receive(signal, departure) }
     while true { pause() }
   }

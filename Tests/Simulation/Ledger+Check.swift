@@ -69,8 +69,9 @@ extension Ledger {
   private func staleFault(_ told: Told, _ reply: Message, _ query: Query) -> String? {
     let end = told.clock + told.lifetime + told.stale + world.transit + 2 * second
     if world.clock > end { return "an old answer, \((world.clock - end) / millisecond) ms too old" }
-    let ttl = world.generation.cache(of: query.asked.view)?.serveStale?.ttl ?? 0
-    return (reply.answers + reply.authorities).allSatisfy { $0.ttl == ttl } ? nil : "an old answer's TTL"
+    // A reply may be of a configuration that has left since.
+    let records = reply.answers + reply.authorities
+    return staleTTLs.contains { ttl in records.allSatisfy { $0.ttl == ttl } } ? nil : "an old answer's TTL"
   }
 
   /// What is wrong with a reply's age and TTL, if it is this that an upstream said.

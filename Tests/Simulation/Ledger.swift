@@ -64,19 +64,30 @@ package final class Ledger {
   /// Nanoseconds from arrival to reply.
   private var waits: [UInt64] = []
 
+  /// The TTLs that configurations have given to old answers.
+  private(set) var staleTTLs: Set<UInt32> = []
+
+  /// A configuration comes to work.
+  func serves(_ settings: Settings) {
+    for chain in settings.chains { staleTTLs.insert(chain.cache?.serveStale?.ttl ?? 0) }
+  }
+
   func wasAsked(_ asked: Asked) -> Bool { told[asked] != nil }
 
   /// An upstream answers the question of a configuration: from now on that may be said.
   func told(_ asked: Asked, _ version: UInt64, _ content: Content, _ generation: Generation) {
     let cache = generation.cache(of: asked.view)
     let lifetime = content.lifetime(cache)
+    let stale = UInt64(cache?.serveStale?.limit ?? 0) * second
     let now = world.clock
     // What nobody may have any more makes room. It is kept a while to tell an old answer from a wrong one.
-    told[asked]!.removeAll { $0.version == version && $0.lifetime == lifetime || $0.clock + 3600 * second < now }
+    told[asked]!.removeAll {
+      $0.version == version && $0.lifetime == lifetime && $0.stale == stale || $0.clock + 3600 * second < now
+    }
     told[asked]!.append(
       Told(
         version: version, content: content, lifetime: lifetime,
-        stale: UInt64(cache?.serveStale?.limit ?? 0) * second, isCached: cache != nil, clock: now, time: world.time))
+        stale: stale, isCached: cache != nil, clock: now, time: world.time))
   }
 
   // Queries.

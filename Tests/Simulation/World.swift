@@ -58,6 +58,7 @@ package final class World {
     ledger = Ledger()
     ledger.patience += slack
     ledger.world = self
+    ledger.serves(settings)
     self.upstreams = (0..<(upstreams ?? settings.upstreams.count)).map { SimulatedUpstream(world: self, index: $0) }
     if settings.zones.count > 1 { for server in self.upstreams.suffix(Settings.labServers) { server.view = 1 } }
     listening = (0..<shards).map { _ in settings.listeners.indices.map { ListeningSocket(world: self, index: $0) } }
@@ -179,6 +180,7 @@ package final class World {
   func serve(_ next: Generation) {
     leaving = generation
     generation = next
+    ledger.serves(next.settings)
   }
 
   func newDescriptor() -> Int32 {
