@@ -209,8 +209,8 @@ package final class Ledger {
       world.report("\(received) messages were received; \(outcomes) are \(settled), in sum \(settled.reduce(0, +))")
     }
     let unsent = world.sum(.droppedNotSent)
-    // Of one that failed as its ring was forbidden the shard never hears.
-    if unsent > failedSends || world.refusals == 0 && unsent < failedSends {
+    // Of one that failed as its ring was forbidden, or as it had left, the shard never hears.
+    if unsent > failedSends || world.refusals + world.reloads == 0 && unsent < failedSends {
       world.report("\(failedSends) replies could not be sent, \(unsent) were counted")
     }
     let produced = replies + junkReplies + failedSends + streamReplies + lost

@@ -30,6 +30,8 @@ struct ReceiveBuffers {
   }
 
   var areAllFree: Bool { unused.count == owners.count }
+  /// Replies are the kernel's to send, also when nobody will hear what became of them.
+  var areFreeOrSent: Bool { owners.allSatisfy { $0 == .ring || $0 == .sending } }
   func owner(_ index: Int) -> Owner { owners[index] }
   /// Buffers the shard holds: none, once its turn is over.
   private(set) var held = 0

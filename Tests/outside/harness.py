@@ -2,7 +2,8 @@
 
 Every process is ended by its own id, every wait has a bound, and nothing leaves loopback or a namespace of our own.
 Environment: RINGLET the binary (default .build/release/ringlet), RINGLET_RING the ring it is to use (io_uring, epoll, auto, the
-default, or forbidden: auto where a seccomp filter forbids io_uring), RINGLET_QUICK=1 for shorter loads.
+default, or forbidden: auto where a seccomp filter forbids io_uring), RINGLET_QUICK=1 for shorter loads, RINGLET_RATE queries a second
+(5000) under which reloads and upgrades happen.
 """
 
 import collections
@@ -35,6 +36,8 @@ QUICK = bool(os.environ.get("RINGLET_QUICK"))
 IO_URING = (425, 426, 427)  # io_uring_setup, _enter and _register, on every architecture
 COUNT = itertools.count()
 TICK = os.sysconf("SC_CLK_TCK")
+
+RATE = os.environ.get("RINGLET_RATE", "5000")  # queries a second under which reloads and upgrades happen
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 _ports = iter(random.sample(range(20000, 32000), 12000))
@@ -134,6 +137,11 @@ class Process:
     @property
     def rss_kib(self):
         return self._status("VmRSS")
+
+    @property
+    def own_kib(self):
+        """Of that, what the process itself has written: not the pages of code, which come as they are called."""
+        return self._status("RssAnon") + self._status("RssShmem")
 
     @property
     def threads(self):
@@ -318,7 +326,7 @@ class Nsd(Process):
 @contextlib.contextmanager
 def network_namespace(resolv_conf=None):
     """A network namespace with loopback up and its own /etc/resolv.conf; its name."""
-    name = f"ringlet-{os.getpid()}-{random.randrange(10000)}"
+    name = f"ringlet-{os.getpid()}-{time.monotonic_ns()}"
     etc = pathlib.Path("/etc/netns") / name
     run("ip", "netns", "add", name)
     try:

@@ -91,9 +91,9 @@ class Mutations(harness.OutsideCase):
                 )
             self.assertIsNone(self.oracle.fault(SENTINEL, dnswire.decode(reply)))
             if n <= count // 2:
-                middle = self.ringlet.rss_kib
-        self.report(f"{count} packets, RSS {middle} KiB at half time, {self.ringlet.rss_kib} KiB at the end")
-        self.assertLess(self.ringlet.rss_kib - middle, 1024)
+                middle = self.ringlet.own_kib
+        self.report(f"{count} packets, {middle} KiB of its own at half time, {self.ringlet.own_kib} KiB at the end")
+        self.assertLess(self.ringlet.own_kib - middle, 1024)
 
     def test_udp(self):
         """Over UDP; what comes back is a well-formed message."""

@@ -96,19 +96,19 @@ class UnderLoad(ReloadCase):
             self.check(ringlet, name_of(index))
         asked = len(self.peer.asked)
         self.reload(ringlet)
-        before, open_before = ringlet.rss_kib, self.descriptors(ringlet)
+        before, open_before = ringlet.own_kib, self.descriptors(ringlet)
 
         def reloads(is_over):
             for _ in range(self.RELOADS):
                 self.reload(ringlet)
             self.assertFalse(is_over(), "the load ended before the last reload")
 
-        result = self.under_load(ringlet, 12 if harness.QUICK else 45, reloads, "-Q", "5000")
+        result = self.under_load(ringlet, 12 if harness.QUICK else 45, reloads, "-Q", harness.RATE)
         self.assertEqual((result.lost, result.rcodes), (0, {"NOERROR": result.completed}), result.text)
         self.assertEqual(len(self.peer.asked), asked, "questions for cached names")
-        self.assertLess(ringlet.rss_kib - before, 4096)
+        self.assertLess(ringlet.own_kib - before, 4096)
         harness.wait_for(lambda: self.descriptors(ringlet) <= open_before + 4, 5, "the old descriptors to be closed")
-        self.report(f"{self.RELOADS} reloads, {result.completed} answers, 0 lost; RSS {before} -> {ringlet.rss_kib} KiB")
+        self.report(f"{self.RELOADS} reloads, {result.completed} answers, 0 lost; {before} -> {ringlet.own_kib} KiB of its own")
 
     def test_tcp_clients_notice_nothing(self):
         """dnsperf's TCP connections live through reloads: none is closed, no query is lost."""

@@ -140,7 +140,7 @@ class TCPService(harness.OutsideCase):
     def test_slow_reader(self):
         """A client that asks for much and reads nothing is held back: memory stays, others are served."""
         self.assertIsNotNone(clients.ask_tcp(self.address, dnswire.query("large.svc.cluster.local", 65280)))
-        before = self.ringlet.rss_kib
+        before = self.ringlet.own_kib
         client = self.connect()
         client.socket.setblocking(False)
         packet = dnswire.query("large.svc.cluster.local", 65280)
@@ -157,7 +157,7 @@ class TCPService(harness.OutsideCase):
         start = time.monotonic()
         self.still_serving()
         self.assertLess(time.monotonic() - start, 0.5)
-        self.assertLess(self.ringlet.rss_kib - before, 8 * 1024)
+        self.assertLess(self.ringlet.own_kib - before, 8 * 1024)
         client.socket.settimeout(2)
         for _ in range(10):
             data = client.receive()
