@@ -36,8 +36,8 @@ struct Stream: BitwiseCopyable {
   enum Limits {
     /// Streams of one shard. One more takes the place of the one whose deadline is nearest.
     static let count = 512
-    /// Places for those that come while others, closed to make room, wait for their last completions.
-    static let spare = 64
+    /// Places for those that come while others, closed to make room, wait for their last completions: all of a burst.
+    static let spare = 512
     /// Octets of unwritten output that any stream may have, and streams of one shard that may have more.
     static let smallOutput = 4096
     static let outputs = 128
