@@ -71,10 +71,6 @@ final class Port {
       if let client = socket.far as? ClientStream { client.isGood = false }
       socket.shutDown()
     }
-    for socket in listening {
-      _ = socket.stopReceiving(self)
-      _ = socket.stopAccepting(self)
-    }
     world.ledger.lost += unsubmittedReplies
     world.ledger.brokenStreams += 1
     takeApart()
@@ -82,6 +78,10 @@ final class Port {
 
   /// Ends what refers to each other.
   func takeApart() {
+    for socket in listening {
+      _ = socket.stopReceiving(self)
+      _ = socket.stopAccepting(self)
+    }
     sockets = [:]
     queue = []
     owned = []
