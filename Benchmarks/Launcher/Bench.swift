@@ -6,6 +6,8 @@ final class Bench {
   let rounds: Int
   let seconds: Int
   private(set) var servers: [Server] = []
+  /// Measured where all are misses.
+  private var relay: Server?
   private(set) var versions: [Results.Version] = []
   /// What does not run, a line each.
   private(set) var absent: [String] = []
@@ -79,9 +81,18 @@ final class Bench {
     return words.first { $0.contains(".") && $0.first { $0 != "v" }?.isNumber == true }.map(String.init) ?? ""
   }
 
-  /// The servers in an order of the round's own.
+  func addRelay() throws { relay = try start(Peers.floor(Peers.relay), on: [session.cpus.server]) }
+
+  /// Those that a workload is for.
+  func servers(for workload: Workload) -> [Server] {
+    workload == .misses ? servers + [relay].compactMap(\.self) : servers
+  }
+}
+
+extension [Server] {
+  /// In an order of the round's own.
   func shuffled(round: Int) -> [Server] {
     var random = Random(seed: UInt64(round))
-    return servers.shuffled(using: &random)
+    return shuffled(using: &random)
   }
 }

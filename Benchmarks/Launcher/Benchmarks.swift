@@ -110,6 +110,7 @@ struct Benchmarks: ParsableCommand {
   private func measureServers(in session: Session, _ results: inout Results) throws {
     let bench = try Bench(session: session, rounds: rounds ?? (quick ? 1 : 5), seconds: seconds ?? (quick ? 1 : 3))
     for name in Peers.floors { try bench.add(Peers.floor(name)) }
+    if parts.contains(.misses) { try bench.addRelay() }
     try bench.add(Peers.ringlet(shards: 1))
     for peer in Peers.all where chosenPeers.contains(peer.name) { try bench.add(peer) }
     if let nodeCache { try bench.add(Peers.nodeCache(nodeCache)) }

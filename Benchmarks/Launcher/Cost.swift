@@ -6,7 +6,7 @@ extension Bench {
     let warming = try queries.warming(workload)
     for round in 1...rounds {
       let (path, positive) = try queries.measured(workload, round: round, seconds: seconds)
-      for server in shuffled(round: round) {
+      for server in servers(for: workload).shuffled(round: round) {
         Progress.show("\(workload.rawValue), round \(round) of \(rounds): \(server.name)")
         let load = Load(
           queries: path, seconds: seconds, once: workload.asksOnce, sockets: workload.isOfPods ? 100 : 16,
@@ -21,7 +21,7 @@ extension Bench {
     return WorkloadCost(
       workload: workload, rounds: rounds, seconds: seconds,
       floorSpread: floor.isEmpty ? 0 : (floor.map(\.cpu).max()! - floor.map(\.cpu).min()!) / floorCPU,
-      rows: servers.map { server in
+      rows: servers(for: workload).map { server in
         let samples = samples[server.name]!
         let (user, system) = samples.reduce((0, 0)) { ($0.0 + $1.userTicks, $0.1 + $1.systemTicks) }
         let userShare = Double(user) / Double(max(1, user + system))

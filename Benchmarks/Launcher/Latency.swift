@@ -8,7 +8,7 @@ extension Bench {
     for share in shares {
       var reports: [String: [LoadReport]] = [:]
       for round in 1...rounds {
-        for server in shuffled(round: round) {
+        for server in servers.shuffled(round: round) {
           Progress.show("latency at \(percent(share)) of the floor's rate, round \(round) of \(rounds): \(server.name)")
           let report = try attempt(server) {
             _ = try Load(queries: warming, seconds: 10, once: true).run(against: server.port, in: session)

@@ -2,7 +2,7 @@
 enum Palette {
   private static let colors = [
     "ringlet": "#d9480f", "ringlet-epoll": "#f08c00", "floor-uring": "#868e96", "floor-recvmmsg": "#adb5bd",
-    "unbound": "#1971c2",
+    "floor-relay": "#ced4da", "unbound": "#1971c2",
     "pdns-recursor": "#2f9e44", "dnsdist": "#099268", "knot-resolver": "#6741d9", "dnsmasq": "#c2255c",
     "node-cache": "#e8a117",
   ]

@@ -2,13 +2,15 @@
 /// Those that can keep answers for an hour do; the others ask again for what the zone gives 30 s.
 enum Peers {
   static let floors = ["floor-uring", "floor-recvmmsg"]
+  /// The floor of a miss.
+  static let relay = "floor-relay"
   static let all = [ringlet(shards: 1, ring: "epoll"), unbound, recursor, dnsdist, knot, dnsmasq]
 
   static func floor(_ name: String) -> Candidate {
     let kind = String(name.dropFirst("floor-".count))
     return Candidate(name: name, isNeeded: true, program: Toolchain.program("floor"), package: nil, version: []) {
       site in
-      [Toolchain.program("floor"), kind, "\(site.port)"]
+      [Toolchain.program("floor"), kind, "\(site.port)"] + (name == relay ? ["\(site.upstream)"] : [])
     }
   }
 

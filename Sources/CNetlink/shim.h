@@ -1,6 +1,14 @@
 /* What Swift's Glibc module leaves out: netlink's structures and numbers, descriptors of events and processes, the
    environment. */
 #define _GNU_SOURCE
+/* fd_set as Swift's Glibc has it, which is compiled without _GNU_SOURCE: a file that sees both modules compiles only if
+   they agree. */
+#include <features.h>
+#pragma push_macro("__USE_XOPEN")
+#undef __USE_XOPEN
+#include <sys/select.h>
+#pragma pop_macro("__USE_XOPEN")
+
 /* Before the kernel's headers, which then leave out what it defines. */
 #include <netinet/in.h>
 

@@ -9,7 +9,7 @@ struct AnyType: Stage {
   func handle(_ query: ChainQuery, next: @escaping @Sendable (ChainQuery) -> Outcome) -> Outcome {
     guard query.type == RecordType.any else { return next(query) }
     let texts = ["ANY obsoleted", "See RFC 8482"].map { Array($0.utf8) }
-    var message = Message(flags: Header.aa)
+    var message = Message(flags: Header.aa, by: .any)
     message.answers = [
       ResourceRecord(
         owner: query.name.wire, type: RecordType.hinfo, recordClass: query.recordClass, ttl: Self.ttl,

@@ -55,8 +55,8 @@ extension ChainQuery {
     case .clientIP: inquiry.peer.host
     case .clientPort: Self.octets(inquiry.peer.port)
     case .transport: Array((inquiry.isStream ? "tcp" : "udp").utf8)
-    case .serverIP: inquiry.server.host
-    case .serverPort: Self.octets(inquiry.server.port)
+    case .serverIP: inquiry.serverHost
+    case .serverPort: Self.octets(inquiry.serverPort)
     }
   }
 

@@ -12,17 +12,13 @@ public struct ChainResolver: Resolver {
   private let whoami: Whoami?
   /// Files that its directives read, to be looked at for changes.
   public let files: [WatchedFile]
-  public let counts: ChainCounts
-  /// The directive that writes most answers: `plugin` in metrics; nil: none of these.
-  public let writer: String?
   /// What finds forwarding loops, if the block asks for it.
   public let loop: Loop?
 
   /// nil: the block has none of those directives.
-  public init?(_ block: ServerBlock) throws(CorefileError) {
+  public init?(_ block: ServerBlock, _ counts: ChainCounts) throws(CorefileError) {
     var stages: [any Stage] = []
     var files: [WatchedFile] = []
-    let counts = ChainCounts()
     if let dns64 = block.dns64 { stages.append(DNS64(dns64, counts)) }
     if block.any != nil { stages.append(AnyType()) }
     if !block.rewrite.isEmpty { stages.append(try Rewrite(block.rewrite)) }
@@ -35,16 +31,10 @@ public struct ChainResolver: Resolver {
     }
     loop = block.loop == nil ? nil : Loop()
     if let loop { stages.append(loop) }
-    let writers = [
-      ("rewrite", !block.rewrite.isEmpty), ("minimal", block.minimal != nil), ("template", !block.template.isEmpty),
-      ("hosts", block.hosts != nil), ("forward", !block.forward.isEmpty), ("whoami", block.whoami != nil),
-    ]
-    writer = writers.first { $0.1 }?.0
     whoami = block.whoami == nil ? nil : Whoami()
     if stages.isEmpty && whoami == nil { return nil }
     self.stages = stages
     self.files = files
-    self.counts = counts
   }
 
   public func resolve(_ inquiry: Inquiry) -> Resolution {

@@ -25,7 +25,7 @@ struct DNS64: Stage {
       addresses.type = Wire.RecordType.a
       return next(addresses).map { found in
         guard let made = translated(found, like: message) else { return .answer(message) }
-        counts.add(.translated, listener: query.inquiry.listener)
+        counts.add(.translated, server: query.inquiry.listener)
         return .answer(made)
       }
     }
@@ -36,7 +36,7 @@ struct DNS64: Stage {
     guard found.answers.contains(where: { $0.type == Wire.RecordType.a && $0.data.count == 4 }) else { return nil }
     // As long as the name was said to have no AAAA records; ten minutes where nothing is said (RFC 6147 §5.1.7).
     let limit = original.authorities.first { $0.type == Wire.RecordType.soa }?.ttl ?? 600
-    var made = Message(flags: found.flags & ~Header.ad | original.flags & Header.tc)
+    var made = Message(flags: found.flags & ~Header.ad | original.flags & Header.tc, by: .dns64)
     made.answers = found.answers.compactMap { record in
       var record = record
       guard record.type == Wire.RecordType.a else { return record.type == Wire.RecordType.cname ? record : nil }

@@ -49,7 +49,7 @@ struct Hosts: Stage {
   }
 
   private func answer(_ data: [[UInt8]], _ type: UInt16, _ query: ChainQuery) -> Message {
-    var message = Message(flags: Header.aa)
+    var message = Message(flags: Header.aa, by: .hosts)
     message.answers = data.map {
       ResourceRecord(owner: query.name.wire, type: type, recordClass: query.recordClass, ttl: directive.ttl, data: $0)
     }

@@ -1,4 +1,5 @@
 import Corefile
+import Engine
 import Memory
 import Wire
 
@@ -38,8 +39,11 @@ struct Message: Sendable {
   var additionals: [ResourceRecord] = []
   /// EDNS options for this reply alone.
   var options: [UInt8] = []
+  /// The directive that made it what it is; `chain`: none of these.
+  var writer = Writer.chain
 
-  init(flags: UInt16 = 0, rcode: UInt16 = 0) {
+  init(flags: UInt16 = 0, rcode: UInt16 = 0, by writer: Writer = .chain) {
+    self.writer = writer
     self.flags = flags
     self.rcode = rcode
   }

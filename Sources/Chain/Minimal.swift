@@ -4,9 +4,10 @@ import Wire
 struct Minimal: Stage {
   func handle(_ query: ChainQuery, next: @escaping @Sendable (ChainQuery) -> Outcome) -> Outcome {
     next(query).map { message in
-      // A denial's SOA says how long it holds, and a referral is all authority.
-      guard message.rcode == Rcode.noError, !message.answers.isEmpty else { return .answer(message) }
       var minimal = message
+      minimal.writer = .minimal
+      // A denial's SOA says how long it holds, and a referral is all authority.
+      guard message.rcode == Rcode.noError, !message.answers.isEmpty else { return .answer(minimal) }
       minimal.authorities = []
       minimal.additionals = []
       return .answer(minimal)

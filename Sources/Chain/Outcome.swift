@@ -59,7 +59,7 @@ enum Outcome: Sendable {
     case .answer(let message):
       let encoded = message.encoded(name: inquiry.name, type: inquiry.type, recordClass: inquiry.recordClass)
       guard let encoded else { return .fail(Rcode.servFail, .malformedAnswer) }
-      return .answer(encoded, options: message.options)
+      return .answer(encoded, options: message.options, by: message.writer)
     case .forward(let forwarding):
       var errand = Errand()
       if let otherwise = forwarding.otherwise { errand.otherwise = { otherwise().resolution(for: inquiry) } }

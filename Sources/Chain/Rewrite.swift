@@ -32,9 +32,10 @@ struct Rewrite: Stage {
     _ message: Message, _ changes: ArraySlice<ReplyChange>, _ query: ChainQuery,
     _ next: @escaping @Sendable (ChainQuery) -> Outcome
   ) -> Outcome {
+    var message = message
+    message.writer = .rewrite
     guard let last = changes.last else { return .answer(message) }
     let rest = changes.dropLast()
-    var message = message
     guard case .alias(let change) = last else {
       last.apply(to: &message)
       return Self.change(message, rest, query, next)

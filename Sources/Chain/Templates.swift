@@ -124,20 +124,24 @@ struct Template: Sendable {
   func answer(
     _ query: ChainQuery, _ zone: ZoneName, _ match: Match, _ next: @escaping @Sendable (ChainQuery) -> Outcome
   ) -> Outcome {
+    // Classes and types without a name are one: else clients could make as many series as they like.
     let labels = [
-      "zone": zone.text, "class": className(query.recordClass), "type": RecordType(value: query.type).name,
+      "zone": zone.text, "class": Self.label(className(query.recordClass), "CLASS"),
+      "type": Self.label(RecordType(value: query.type).name, "TYPE"),
     ]
-    counts.add(.templateMatches, listener: query.inquiry.listener, labels: labels)
-    var message = Message(flags: Header.aa, rcode: directive.responseCode.value)
+    counts.add(.templateMatches, server: query.inquiry.listener, labels: labels)
+    var message = Message(flags: Header.aa, rcode: directive.responseCode.value, by: .template)
     message.options = extendedError
     for (section, line) in lines {
       switch line {
       case .record(let record): message[section].append(record)
       case .text(let text):
-        guard let record = try? RecordText.parse(filled(text, query, zone, match)) else {
+        let filled = filled(text, query, zone, match)
+        guard let filled, let record = try? RecordText.parse(filled) else {
           let more = ["section": Self.label(section), "template": Self.source(text)]
           counts.add(
-            .recordFailures, listener: query.inquiry.listener, labels: labels.merging(more) { $1 })
+            filled == nil ? .templateFailures : .recordFailures, server: query.inquiry.listener,
+            labels: labels.merging(more) { $1 })
           return .fail(Rcode.servFail, .malformedTemplate)
         }
         message[section].append(record)
@@ -175,26 +179,34 @@ struct Template: Sendable {
     return option + text
   }
 
-  private func filled(_ text: TemplateText, _ query: ChainQuery, _ zone: ZoneName, _ match: Match) -> String {
-    text.pieces.map { piece in
+  /// nil: the pattern that fits has no group of a number that the template asks for; another one has.
+  private func filled(_ text: TemplateText, _ query: ChainQuery, _ zone: ZoneName, _ match: Match) -> String? {
+    var filled = ""
+    for piece in text.pieces {
       switch piece {
-      case .text(let part): part
-      case .field(.name): query.name.text
-      case .field(.zone): zone.text
-      case .field(.recordClass): className(query.recordClass)
-      case .field(.type): RecordType(value: query.type).name
-      case .field(.remote): IPAddress(bytes: query.inquiry.peer.host).description
-      case .match(let number): group(number, match)
+      case .text(let part): filled += part
+      case .field(.name): filled += query.name.text
+      case .field(.zone): filled += zone.text
+      case .field(.recordClass): filled += className(query.recordClass)
+      case .field(.type): filled += RecordType(value: query.type).name
+      case .field(.remote): filled += IPAddress(bytes: query.inquiry.peer.host).description
+      case .match(let number):
+        guard let group = group(number, match) else { return nil }
+        filled += group
       case .group(let name):
-        group(patterns[match.pattern].groupNames.firstIndex(of: name) ?? Int(name) ?? Int.max, match)
+        filled += group(patterns[match.pattern].groupNames.firstIndex(of: name) ?? Int(name) ?? Int.max, match) ?? ""
       }
-    }.joined()
+    }
+    return filled
   }
 
-  private func group(_ number: Int, _ match: Match) -> String {
-    guard match.groups.indices.contains(number), let range = match.groups[number] else { return "" }
-    return String(decoding: match.name[range], as: UTF8.self)
+  /// Empty if it took no part in the match; nil: the pattern has no such group.
+  private func group(_ number: Int, _ match: Match) -> String? {
+    guard match.groups.indices.contains(number) else { return nil }
+    return match.groups[number].map { String(decoding: match.name[$0], as: UTF8.self) } ?? ""
   }
+
+  private static func label(_ name: String, _ nameless: String) -> String { name.hasPrefix(nameless) ? "" : name }
 
   private static func label(_ section: Message.Section) -> String {
     switch section {

@@ -4,7 +4,7 @@ import Wire
 /// `whoami`: tells clients who they are, in the additional section: an address, and an SRV record with their port.
 struct Whoami: Sendable {
   func answer(_ query: ChainQuery) -> Message {
-    var message = Message(flags: Header.aa)
+    var message = Message(flags: Header.aa, by: .whoami)
     let address = query.inquiry.peer.host
     let name = query.name.wire
     message.additionals.append(

@@ -4,7 +4,7 @@ import Synchronization
 final class Endpoints: Sendable {
   typealias Routes = [String: HTTPEndpoint.Handler]
 
-  private let thread = HTTPThread()
+  let thread = HTTPThread()
   private let open = Mutex<[String: HTTPEndpoint]>([:])
 
   private let fixed = Mutex<HTTPEndpoint?>(nil)

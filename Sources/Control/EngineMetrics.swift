@@ -1,5 +1,4 @@
 import Cache
-import Chain
 import Engine
 import Rings
 import Sockets
@@ -36,7 +35,6 @@ public struct EngineMetrics: Sendable {
     }
     addCaches(to: &out)
     addUpstreams(to: &out)
-    addChains(to: &out)
     addShards(to: &out)
   }
 
@@ -75,15 +73,17 @@ public struct EngineMetrics: Sendable {
         }
       }
     }
-    for rcode in 0..<Counters.Query.rcodes {
-      let count = block[Counters.Query.responses + rcode]
-      guard count > 0 else { continue }
-      out.counter(
-        "coredns_dns_responses_total", Double(count), help: "Counter of response status codes.",
-        labels: [
-          "server": server, "zone": zone, "view": "", "rcode": rcodeLabel(rcode),
-          "plugin": pluginLabel(block.zone),
-        ])
+    for writer in Writer.allCases {
+      for rcode in 0..<Counters.Query.rcodes {
+        let count = block[Counters.Query.responses + Int(writer.rawValue) * Counters.Query.rcodes + rcode]
+        guard count > 0 else { continue }
+        out.counter(
+          "coredns_dns_responses_total", Double(count), help: "Counter of response status codes.",
+          labels: [
+            "server": server, "zone": zone, "view": "", "rcode": rcodeLabel(rcode),
+            "plugin": pluginLabel(writer, block.zone),
+          ])
+      }
     }
     if block[Counters.Query.dnssecOK] > 0 {
       out.counter(
@@ -99,13 +99,14 @@ public struct EngineMetrics: Sendable {
     }
   }
 
-  /// The directive that wrote the answers of a zone: the first in CoreDNS's order that does.
-  private func pluginLabel(_ zone: Int) -> String {
-    guard zone < settings.zones.count else { return "" }
+  /// The directive that wrote an answer: the first in CoreDNS's order that had its hands on it.
+  private func pluginLabel(_ writer: Writer, _ zone: Int) -> String {
+    guard zone < settings.zones.count, writer != .nobody else { return "" }
     let chain = settings.chains[settings.zones[zone].chain]
+    if writer == .acl { return "acl" }
     if chain.front?.order != nil { return "loadbalance" }
     if chain.cache != nil { return "cache" }
-    return (chain.resolver as? ChainResolver)?.writer ?? (chain.forwards.isEmpty ? "" : "forward")
+    return writer == .chain ? "forward" : "\(writer)"
   }
 
   private func addSizes(_ block: Block, _ server: String, _ zone: String, to out: inout Exposition) {

@@ -89,7 +89,8 @@ public final class EventLog: Sendable {
     var fields = QueryLog.Fields()
     (fields.remote, fields.port) = ("\(IPAddress(bytes: event.origin.peer.host))", event.origin.peer.port)
     let listener = fabric.settings.listeners[event.origin.listener]
-    if !listener.isWildcard { fields.local = "\(IPAddress(bytes: Peer(octets: listener.address).host))" }
+    let asked = event.origin.peer.localHost
+    fields.local = "\(IPAddress(bytes: asked.isEmpty ? Peer(octets: listener.address).host : asked))"
     fields.id = event.id
     fields.opcode = UInt8(event.queryFlags >> 11 & 0xF)
     fields.type = RecordType(value: event.type).name

@@ -21,6 +21,11 @@ struct HTTPAddress {
     self.port = Int(port)
   }
 
+  /// Where the process itself finds it; nil: it has no such name.
+  var own: SocketAddress? {
+    try? .makeAddressResolvingHost(host.isEmpty ? "127.0.0.1" : host, port: port)
+  }
+
   /// To try in this order: a kernel without IPv6 refuses the first one of a wildcard.
   func candidates() throws -> [SocketAddress] {
     if !host.isEmpty { return [try .makeAddressResolvingHost(host, port: port)] }

@@ -27,6 +27,10 @@ public struct Histogram: Sendable, Equatable {
   /// (plugin.TimeBuckets; `spec/drop-in.md` a.10, T).
   public static let timeBounds: [Double] = (0..<16).map { 0.00025 * Double(1 << $0) }
 
+  /// CoreDNS's few durations in seconds: 5 bounds from 0.00025 to 2.5, each ten times the one before
+  /// (plugin.SlimTimeBuckets; S).
+  public static let slimTimeBounds: [Double] = [0.00025, 0.0025, 0.025, 0.25, 2.5]
+
   /// CoreDNS's message sizes in bytes (Z).
   public static let sizeBounds: [Double] = [
     0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16000, 32000, 48000, 64000,

@@ -33,15 +33,26 @@ extension NodeCache {
     } catch {
       throw Fatal(message: "\(error)", status: 1)
     }
+    healthProbe.follow(configuration.blocks.compactMap { $0.health?.address.description })
   }
 
   private func scrape() -> HTTPResponse {
-    var out = Exposition()
+    exposition.withLock { out in
+      out.clear()
+      add(to: &out)
+      return HTTPResponse(contentType: Exposition.contentType, body: out.text())
+    }
+  }
+
+  private func add(to out: inout Exposition) {
     if let generation = work.withLock({ $0 }) {
       generation.carryCounts()
+      generation.configuration.add(generation.fabric.settings, to: &out)
       EngineMetrics(generation.fabric, generation.listeners, generation.rings).add(to: &out)
       generation.files.add(to: &out)
     }
+    healthProbe.add(to: &out)
+    chainCounts.add(to: &out)
     setupErrors.add(to: &out)
     BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift").add(to: &out)
     // What alerts look for, at zero: a fault ends the process.
@@ -55,6 +66,5 @@ extension NodeCache {
         labels: ["hash": "sha512", "value": digest])
     }
     ProcessMetrics.add(to: &out)
-    return HTTPResponse(contentType: Exposition.contentType, body: out.text())
   }
 }

@@ -1,3 +1,4 @@
+import Chain
 import Corefile
 import Engine
 import Glibc
@@ -24,9 +25,13 @@ public final class NodeCache: Sendable {
   let flags: Flags
   let log: ProcessLog
   let setupErrors = SetupErrors()
+  let chainCounts = ChainCounts()
   let network: NetworkKeeper
   let handover = Handover()
   let endpoints: Endpoints
+  let healthProbe: HealthProbe
+  /// Of the scrape before, which the next one repeats.
+  let exposition = Mutex(Exposition())
   /// Queries are served.
   let isReady = Atomic<Bool>(false)
   /// What serves them; nil before the start.
@@ -45,6 +50,7 @@ public final class NodeCache: Sendable {
     self.flags = flags
     endpoints = Endpoints()
     log = ProcessLog()
+    healthProbe = HealthProbe(endpoints.thread, log)
     network = NetworkKeeper(flags, setupErrors, log)
   }
 
@@ -105,7 +111,8 @@ public final class NodeCache: Sendable {
   func compile(_ configuration: Configuration) throws(Fatal) -> Settings {
     let settings: Settings
     do {
-      settings = try Settings(configuration, shards: shards, cacheBytes: flags.cacheBytes ?? Self.cacheBytes)
+      settings = try Settings(
+        configuration, shards: shards, cacheBytes: flags.cacheBytes ?? Self.cacheBytes, counts: chainCounts)
     } catch {
       throw Fatal(message: "\(error)", status: 1)
     }
@@ -141,7 +148,7 @@ public final class NodeCache: Sendable {
         let address = listener.label.dropFirst("dns://".count)
         let end = address.lastIndex(of: ":")!
         let host = address[..<end].filter { !"[]".contains($0) }
-        log.output.write("\(settings.zones[zone].label)\(address[end...]) on \(host)")
+        log.output.write("\(settings.zones[zone].label)\(address[end...])\(host.isEmpty ? "" : " on \(host)")")
       }
     }
   }

@@ -17,24 +17,29 @@ extension Settings {
   /// - Parameters:
   ///   - shards: The cache that the Corefile asks for is split among them.
   ///   - cacheBytes: The most that all shards' caches may take together.
+  ///   - counts: For what its directives count.
   ///   - addresses: The addresses an interface has now; empty if there is no such interface.
   public init(
-    _ configuration: Configuration, shards: Int, cacheBytes: Int,
+    _ configuration: Configuration, shards: Int, cacheBytes: Int, counts: ChainCounts = ChainCounts(),
     addresses: (_ interface: String) -> [IPAddress] = interfaceAddresses
   ) throws(CompileError) {
     self.init()
     var zonesOf: [Endpoint: [Int]] = [:]
     var order: [Endpoint] = []
     var timeouts: [Endpoint: Timeouts] = [:]
+    var labels: [Endpoint: String] = [:]
     for block in configuration.blocks {
-      let chain = try add(block)
+      let chain = try add(block, counts)
       let hosts = try Self.hosts(block, addresses)
       for key in block.keys {
         let zone = zones.count
         zones.append(Zone(name: key.zone.wire, chain: chain, label: key.zone.text, content: block.content))
         for host in hosts {
           let endpoint = Endpoint(address: host, port: key.port)
-          if zonesOf[endpoint] == nil { order.append(endpoint) }
+          if zonesOf[endpoint] == nil {
+            order.append(endpoint)
+            labels[endpoint] = block.bind.isEmpty ? "dns://:\(key.port)" : "dns://\(endpoint)"
+          }
           // Those of the first block that has some, for a connection may ask all of them.
           if let own = block.timeouts { timeouts[endpoint] = timeouts[endpoint] ?? Timeouts(own) }
           zonesOf[endpoint, default: []].append(zone)
@@ -47,7 +52,7 @@ extension Settings {
       if group == groups.count { groups.append(served) }
       var listener = Listener(
         address: socketAddress(endpoint), isWildcard: endpoint.address.bytes.allSatisfy { $0 == 0 }, group: group,
-        label: "dns://\(endpoint)")
+        label: labels[endpoint]!)
       listener.timeouts = timeouts[endpoint] ?? Timeouts()
       listeners.append(listener)
     }
@@ -87,7 +92,7 @@ extension Settings {
     return distinct
   }
 
-  private mutating func add(_ block: ServerBlock) throws(CompileError) -> Int {
+  private mutating func add(_ block: ServerBlock, _ counts: ChainCounts) throws(CompileError) -> Int {
     var chain = Chain()
     chain.label = block.zones.map(\.text).joined(separator: ",")
     chain.logsQueries = !block.log.isEmpty
@@ -97,7 +102,7 @@ extension Settings {
     chain.front = Front(block)
     chain.translates = block.dns64 != nil
     do {
-      chain.resolver = try ChainResolver(block)
+      chain.resolver = try ChainResolver(block, counts)
     } catch {
       throw CompileError(location: error.location, message: error.message)
     }

@@ -61,6 +61,18 @@ public enum CountedType {
   }
 }
 
+/// Who made an answer: `plugin` in metrics.
+public enum Writer: UInt8, CaseIterable, Sendable {
+  /// What a chain's answers have in common: its cache, or its upstreams.
+  case chain
+  /// Nobody: a response code of our own.
+  case nobody
+  case acl, any, dns64, rewrite, minimal, template, hosts, whoami
+
+  /// Of `allCases`: as a number that the compiler knows, for offsets that are made of it.
+  static let count = 10
+}
+
 /// What one shard has counted. The shard adds; any thread reads. All are 64-bit words in one region:
 /// a block per listener and zone (the last zone is 'dropped': refused and malformed), one per upstream, one of its own.
 public struct Counters: Sendable {
@@ -76,10 +88,10 @@ public struct Counters: Sendable {
     /// Transport × family × type.
     public static let requests = 0
     public static let types = 19
+    /// Writer × response code: codes 0…22; the last stands for all others.
     public static let responses = requests + 2 * 2 * types
-    /// Response codes 0…22; the last stands for all others.
     public static let rcodes = 24
-    public static let durations = responses + rcodes
+    public static let durations = responses + Writer.count * rcodes
     public static let durationSum = durations + Buckets.durations + 1
     /// Transport × bucket, then the sum.
     public static let requestSizes = durationSum + 1
@@ -154,6 +166,7 @@ public struct Counters: Sendable {
   }
 
   init(_ memory: Bytes, before: Bytes, _ settings: Settings) {
+    precondition(Writer.count == Writer.allCases.count)
     self.memory = memory
     self.before = before
     zones = settings.zones.count + 1
@@ -217,13 +230,14 @@ public struct Counters: Sendable {
   /// One query answered.
   @inline(__always) func answered(
     listener: Int, zone: Int, stream: Bool, ipv6: Bool, type: UInt16, rcode: UInt16, dnssecOK: Bool,
-    requestSize: Int, responseSize: Int, duration: UInt64
+    requestSize: Int, responseSize: Int, duration: UInt64, by writer: Writer = .chain
   ) {
     let words = memory.slice(block(listener, zone) &* 8, Query.words &* 8)
     let transport = stream ? 1 : 0
     let request = (transport &* 2 &+ (ipv6 ? 1 : 0)) &* Query.types &+ CountedType.slot(type)
     words.count((Query.requests &+ request) &* 8)
-    words.count((Query.responses &+ min(Int(rcode), Query.rcodes &- 1)) &* 8)
+    let code = Int(writer.rawValue) &* Query.rcodes &+ min(Int(rcode), Query.rcodes &- 1)
+    words.count((Query.responses &+ code) &* 8)
     words.count((Query.durations &+ Buckets.index(ofDuration: duration)) &* 8)
     if duration > 0 { words.count(Query.durationSum &* 8, by: duration) }
     count(size: requestSize, in: words, at: Query.requestSizes &+ transport &* Query.sizeWords)

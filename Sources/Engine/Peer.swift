@@ -4,10 +4,11 @@ import Memory
 /// info.
 public struct Peer: BitwiseCopyable, Sendable {
   private var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
-  /// Octets of packet info: 0 for a listener with an address of its own.
+  /// Octets of packet info: 0 for a datagram to a listener with an address of its own.
   public private(set) var localLength = 0
 
   public static let addressSize = 28
+  public static let localStart = 32
   /// Bytes that `write` needs.
   public static let size = 56
 
@@ -41,13 +42,26 @@ public struct Peer: BitwiseCopyable, Sendable {
     words = (word(0), word(1), word(2), word(3), 0, 0, 0)
   }
 
-  /// Writes the socket address to the front of `out` and the packet info to its offset 32.
+  /// Writes the socket address to the front of `out` and the packet info to its offset `localStart`.
   public func write(to out: Bytes) { out.store(words, at: 0) }
 
   /// The socket address as it lies in memory: family, port, address (ip(7), ipv6(7)).
   public var octets: [UInt8] {
     [words.0, words.1, words.2, words.3].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }
   }
+
+  /// The address that the client asked, of 4 or 16 octets; empty: its listener's.
+  public var localHost: [UInt8] {
+    let octets = [words.4, words.5].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }
+    switch localLength {
+    case 12: return Array(octets[8..<12])  // in_pktinfo (ip(7)): interface, source, destination
+    case 20: return octets.starts(with: Self.mapped) ? Array(octets[12...]) : octets  // in6_pktinfo (ipv6(7))
+    default: return []
+    }
+  }
+
+  /// Before an IPv4 address in IPv6 (RFC 4291 §2.5.5.2).
+  private static let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
 
   /// A number for the address without its port: of IPv4, the address itself.
   @inline(__always) var client: UInt64 {

@@ -12,16 +12,15 @@ public struct Inquiry: Sendable {
   /// EDNS options as the client sent them.
   public let options: [UInt8]
   public let peer: Peer
-  /// The address that the client asked.
-  public let server: Peer
+  /// Its listener's address.
+  private let server: Peer
   public let isStream: Bool
-  /// Indices into the settings.
-  public let listener: Int
-  public let zone: Int
+  /// Its listener's label.
+  public let listener: String
 
   public init(
     name: [UInt8], spelling: [UInt8], type: UInt16, recordClass: UInt16, dnssecOK: Bool, checkingDisabled: Bool,
-    options: [UInt8], peer: Peer, server: Peer, isStream: Bool, listener: Int, zone: Int
+    options: [UInt8], peer: Peer, server: Peer, isStream: Bool, listener: String
   ) {
     self.name = name
     self.spelling = spelling
@@ -34,14 +33,18 @@ public struct Inquiry: Sendable {
     self.server = server
     self.isStream = isStream
     self.listener = listener
-    self.zone = zone
   }
+
+  /// The address that the client asked, of 4 or 16 octets, and the port.
+  public var serverHost: [UInt8] { peer.localHost.isEmpty ? server.host : peer.localHost }
+  public var serverPort: UInt16 { server.port }
 }
 
 /// What becomes of an inquiry.
 public enum Resolution: Sendable {
-  /// A whole response (header, the client's question, records), and EDNS options for this one reply.
-  case answer([UInt8], options: [UInt8])
+  /// A whole response (header, the client's question, records), EDNS options for this one reply, and which directive
+  /// made it.
+  case answer([UInt8], options: [UInt8], by: Writer)
   case forward(Errand)
   /// A response code of our own. With `resolver` it is no error, only what the directive says.
   case fail(UInt16, Event.Cause)

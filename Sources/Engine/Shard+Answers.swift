@@ -7,13 +7,14 @@ extension Shard where R: ~Copyable {
   /// Settles a question with an upstream's response, whose image `images` holds: keeps it if it may be kept, and
   /// answers everyone who waits.
   /// `more` are EDNS options for these replies alone.
-  mutating func settle(_ question: Int, with response: Response, adding more: [UInt8] = []) {
+  mutating func settle(_ question: Int, with response: Response, by writer: Writer = .chain, adding more: [UInt8] = [])
+  {
     let chain = tables.zones[questions[question].zone].chain
     if tables.chains[chain].holdsOn, !replaces(response, tables.chains[chain]), answerStale(question, response.rcode) {
       return remove(question)
     }
     let ttl = keep(response, key(of: question), questions[question].zone)
-    finish(question) { shard, waiter, query, message, limit, options in
+    finish(question, by: writer) { shard, waiter, query, message, limit, options in
       Reply.write(
         to: message, query: query, response: response, image: shard.images.image,
         ttlOffsets: shard.images.ttlOffsets, ttl: ttl, limit: limit, options: shard.adding(more, to: options))
@@ -46,7 +47,8 @@ extension Shard where R: ~Copyable {
     if cause != .resolver, answerStale(question, rcode) { return remove(question) }
     if rcode == Rcode.servFail { keepFailure(question, cause) }
     let reason = cause.reason(rcode)
-    finish(question) { shard, _, query, message, _, options in
+    // The upstream's word, or our own.
+    finish(question, by: cause == .none ? .chain : .nobody) { shard, _, query, message, _, options in
       let options = query.edns == nil ? options : reason.map { shard.adding($0, to: options) } ?? options
       return Reply.error(to: message, query: query, rcode: rcode, options: options)
     }
@@ -123,9 +125,9 @@ extension Shard where R: ~Copyable {
 
   /// Answers each waiter, and forgets the question.
   @inline(__always) private mutating func finish(
-    _ question: Int, _ build: (inout Self, Waiter, Query, Bytes, Int, Bytes) -> Int
+    _ question: Int, by writer: Writer, _ build: (inout Self, Waiter, Query, Bytes, Int, Bytes) -> Int
   ) {
-    answerAll(question, build)
+    answerAll(question, by: writer, build)
     remove(question)
   }
 
@@ -138,7 +140,7 @@ extension Shard where R: ~Copyable {
 
   /// Answers each waiter with the reply that `build` writes into a buffer where header and question already stand.
   @inline(__always) mutating func answerAll(
-    _ question: Int, _ build: (inout Self, Waiter, Query, Bytes, Int, Bytes) -> Int
+    _ question: Int, by writer: Writer, _ build: (inout Self, Waiter, Query, Bytes, Int, Bytes) -> Int
   ) {
     let q = questions[question]
     let name = questions.name(question)
@@ -154,7 +156,7 @@ extension Shard where R: ~Copyable {
         Self.writeQuestion(to: message, query, name, waiter.spelling)
         let length = build(&self, waiter, query, message, Reply.maxStream, options)
         if tables.chains[chain].needsEveryQuery { arrange(message.slice(0, length), chain) }
-        answered(waiter, query, name, q.zone, message, length)
+        answered(waiter, query, name, q.zone, message, length, by: writer)
         deliver(message.slice(0, length), to: waiter.origin)
       } else if let slot = datagrams.take(-1) {
         let buffer = datagramMemory.bytes.slice(slot &* ShardLimits.datagramSize, ShardLimits.datagramSize)
@@ -162,7 +164,7 @@ extension Shard where R: ~Copyable {
         Self.writeQuestion(to: message, query, name, waiter.spelling)
         let length = build(&self, waiter, query, message, Reply.limit(query, stream: false), options)
         if tables.chains[chain].needsEveryQuery { arrange(message.slice(0, length), chain) }
-        answered(waiter, query, name, q.zone, message, length)
+        answered(waiter, query, name, q.zone, message, length, by: writer)
         counters.add(.replies)
         ring.send(
           buffer, length: length, to: waiter.origin.peer, on: waiter.origin.listener, token: Token(.send, index: slot))
@@ -185,13 +187,14 @@ extension Shard where R: ~Copyable {
   }
 
   private mutating func answered(
-    _ waiter: Waiter, _ query: Query, _ name: Bytes, _ zone: Int, _ message: Bytes, _ length: Int
+    _ waiter: Waiter, _ query: Query, _ name: Bytes, _ zone: Int, _ message: Bytes, _ length: Int, by writer: Writer
   ) {
     let duration = now &- waiter.origin.arrivedAt
     counters.answered(
       listener: waiter.origin.listener, zone: zone, stream: waiter.origin.isStream, ipv6: waiter.origin.peer.isIPv6,
       type: query.type, rcode: message.flags & Header.rcodeMask, dnssecOK: query.dnssecOK,
-      requestSize: waiter.requestSize, responseSize: length, duration: duration)
+      requestSize: waiter.requestSize, responseSize: length, duration: duration,
+      by: writer)
     logAnswer(message, waiter.requestSize, query, name, zone, waiter.origin, length, duration: duration)
   }
 

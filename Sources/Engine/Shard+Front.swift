@@ -11,7 +11,7 @@ extension Shard where R: ~Copyable {
     let peer = Peer(address: source.address, local: source.local)
     guard let (reply, rcode) = refusal(buffer, query, key, peer, chain) else { return nil }
     if reply > 0 {
-      count(source, zone: zone, type: query.type, rcode: rcode, dnssecOK: query.dnssecOK, length, reply)
+      count(source, zone: zone, type: query.type, rcode: rcode, dnssecOK: query.dnssecOK, length, reply, by: .acl)
       if tables.chains[chain].logsQueries { logAnswer(buffer, length, query, key.name, zone, source, reply) }
     }
     return reply
@@ -25,7 +25,7 @@ extension Shard where R: ~Copyable {
     if reply > 0 {
       counters.answered(
         listener: origin.listener, zone: zone, stream: origin.isStream, ipv6: origin.peer.isIPv6, type: query.type,
-        rcode: rcode, dnssecOK: query.dnssecOK, requestSize: length, responseSize: reply, duration: 0)
+        rcode: rcode, dnssecOK: query.dnssecOK, requestSize: length, responseSize: reply, duration: 0, by: .acl)
       logAnswer(buffer, length, query, key.name, zone, origin, reply, duration: 0)
     }
     return reply

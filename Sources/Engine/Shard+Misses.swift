@@ -36,11 +36,15 @@ extension Shard where R: ~Copyable {
 
   /// The other way round, for a query that came from another shard; its address is in `scratch`, behind all else.
   mutating func source(of origin: Origin) -> Source {
-    let address = scratch.bytes.slice(Reply.maxStream &+ 1, Peer.size)
-    origin.peer.write(to: address)
+    source(origin.peer, listener: origin.listener, stream: origin.isStream ? origin.stream : -1)
+  }
+
+  mutating func source(_ peer: Peer, listener: Int, stream: Int) -> Source {
+    let octets = scratch.bytes.slice(Reply.maxStream &+ 1, Peer.size)
+    peer.write(to: octets)
     return Source(
-      listener: origin.listener, stream: origin.isStream ? origin.stream : -1,
-      address: address.slice(0, Peer.addressSize), local: address.slice(0, 0))
+      listener: listener, stream: stream, address: octets.slice(0, Peer.addressSize),
+      local: octets.slice(Peer.localStart, peer.localLength))
   }
 
   /// A reply that comes later: a stream counts it.
@@ -195,7 +199,7 @@ extension Shard where R: ~Copyable {
     let reply = Reply.error(to: buffer, query: query, rcode: rcode, options: options)
     counters.answered(
       listener: origin.listener, zone: zone, stream: origin.isStream, ipv6: origin.peer.isIPv6, type: query.type,
-      rcode: rcode, dnssecOK: query.dnssecOK, requestSize: length, responseSize: reply, duration: 0)
+      rcode: rcode, dnssecOK: query.dnssecOK, requestSize: length, responseSize: reply, duration: 0, by: .nobody)
     if zone != counters.dropped {
       if cause != .resolver { logFailure(cause, rcode, query, name, zone, origin, upstream: -1) }
       logAnswer(buffer, length, query, name, zone, origin, reply, duration: 0)

@@ -99,11 +99,13 @@ extension Shard where R: ~Copyable {
   }
 
   @inline(__always) func count(
-    _ source: Source, zone: Int, type: UInt16, rcode: UInt16, dnssecOK: Bool, _ requestSize: Int, _ responseSize: Int
+    _ source: Source, zone: Int, type: UInt16, rcode: UInt16, dnssecOK: Bool, _ requestSize: Int, _ responseSize: Int,
+    by writer: Writer = .chain
   ) {
     counters.answered(
       listener: source.listener, zone: zone, stream: source.isStream, ipv6: Peer.isIPv6(source.address), type: type,
-      rcode: rcode, dnssecOK: dnssecOK, requestSize: requestSize, responseSize: responseSize, duration: 0)
+      rcode: rcode, dnssecOK: dnssecOK, requestSize: requestSize, responseSize: responseSize, duration: 0,
+      by: writer)
   }
 
   /// An error of our own for a query that no zone serves.

@@ -15,13 +15,13 @@ extension Shard where R: ~Copyable {
       recordClass: query.recordClass, dnssecOK: query.dnssecOK, checkingDisabled: query.checkingDisabled,
       options: options?.octets ?? [], peer: origin.peer,
       server: Peer(octets: fabric.settings.listeners[origin.listener].address), isStream: origin.isStream,
-      listener: origin.listener, zone: zone)
+      listener: fabric.settings.listeners[origin.listener].label)
     guard let resolver = fabric.settings.chains[chain].resolver else { return 0 }
     var resolution = resolver.resolve(inquiry)
     while true {
       switch resolution {
-      case .answer(let message, let options):
-        return answer(message, options, buffer, length, query, key, origin, zone)
+      case .answer(let message, let options, let writer):
+        return answer(message, options, writer, buffer, length, query, key, origin, zone)
       case .fail(let rcode, let cause):
         return fail(buffer, length, query, key.name, rcode, cause, zone, origin)
       case .forward(let errand):
@@ -59,7 +59,7 @@ extension Shard where R: ~Copyable {
 
   /// Answers a query with a response made here, and keeps it if it may be kept.
   private mutating func answer(
-    _ message: [UInt8], _ more: [UInt8], _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key,
+    _ message: [UInt8], _ more: [UInt8], _ writer: Writer, _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key,
     _ origin: Origin, _ zone: Int
   ) -> Int {
     guard let response = image(message, key.name, query.type, query.recordClass) else {
@@ -75,7 +75,8 @@ extension Shard where R: ~Copyable {
     if tables.chains[chain].needsEveryQuery { arrange(buffer.slice(0, reply), chain) }
     counters.answered(
       listener: origin.listener, zone: zone, stream: origin.isStream, ipv6: origin.peer.isIPv6, type: query.type,
-      rcode: response.rcode, dnssecOK: query.dnssecOK, requestSize: length, responseSize: reply, duration: 0)
+      rcode: response.rcode, dnssecOK: query.dnssecOK, requestSize: length, responseSize: reply, duration: 0,
+      by: writer)
     logAnswer(buffer, length, query, key.name, zone, origin, reply, duration: 0)
     return reply
   }
@@ -93,9 +94,9 @@ extension Shard where R: ~Copyable {
     let chain = tables.zones[q.zone].chain
     while true {
       switch resolution {
-      case .answer(let message, let options):
+      case .answer(let message, let options, let writer):
         guard let response = image(message, questions.name(question), q.type, q.recordClass) else { return false }
-        settle(question, with: response, adding: options)
+        settle(question, with: response, by: writer, adding: options)
         return true
       case .fail(let rcode, let cause):
         settle(question, failing: rcode, cause: cause)

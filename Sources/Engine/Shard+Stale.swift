@@ -106,7 +106,7 @@ extension Shard where R: ~Copyable {
     let pause = rcode == nil ? ShardLimits.latePause : ShardLimits.failurePause
     freshness.hold(q.hash, until: milliseconds &+ max(pause, chain.staleRecheck))
     let reason: Counters.Shard = rcode == nil ? .staleLate : isDenied ? .staleDenied : .staleFailed
-    answerAll(question) { shard, waiter, query, message, limit, options in
+    answerAll(question, by: .chain) { shard, waiter, query, message, limit, options in
       shard.countStale(reason, listener: waiter.origin.listener, zone: q.zone)
       return Reply.write(
         to: message, query: query, response: Response(entry.answer), image: entry.image,

@@ -140,10 +140,7 @@ extension Shard where R: ~Copyable {
       at &+= 2 &+ length
       counters.add(.frames)
       streams[stream].deadline = now &+ tables.timeouts[streams[stream].listener].idle
-      let address = scratch.bytes.slice(Reply.maxStream &+ 1, 56)
-      streams[stream].peer.write(to: address)
-      let source = Source(
-        listener: streams[stream].listener, stream: stream, address: address.slice(0, 28), local: address.slice(0, 0))
+      let source = source(streams[stream].peer, listener: streams[stream].listener, stream: stream)
       let reply = answer(message, length, Admission(message.slice(0, length), stream: true), source)
       if reply > 0 {
         guard append(message.slice(0, reply), to: stream) else { return giveUp(stream) }

@@ -210,9 +210,9 @@ import Upstream
   public mutating func signalEvents() { directory.events.signal() }
 
   public func peer(of handle: Int32) -> Peer {
-    let address = scratch.bytes
-    unsafe csocket_peer(descriptor(of: handle), address.address)
-    return Peer(address: address.slice(0, Peer.addressSize), local: address.slice(0, 0))
+    let (peer, local) = (scratch.bytes, scratch.bytes.from(32))
+    let length = unsafe csocket_ends(descriptor(of: handle), peer.address, local.address)
+    return Peer(address: peer.slice(0, Peer.addressSize), local: local.slice(0, Int(length)))
   }
 
   /// Has what can be done with a handle reported, once whenever it changes. 0 or -errno.

@@ -40,9 +40,14 @@ package struct NFTables {
   mutating func ensure(interrupt: Int32) throws(NetworkFailure) -> Bool {
     if let listing, try list(interrupt) == listing { return false }
     try write(ruleset, FirewallProgram.limit, interrupt)
-    listing = try list(interrupt)
+    let listed = try list(interrupt)
+    // What others take away before it is listed is missing in the listing too: then the next look writes it again.
+    listing = Self.rules(in: listed ?? "") == Self.rules(in: ruleset) ? listed : nil
     return true
   }
+
+  /// How many rules of ours a text has; each ends a line.
+  private static func rules(in text: String) -> Int { text.split(separator: "\n").count { $0.hasSuffix(" notrack") } }
 
   /// - Parameter end: when to give up.
   func remove(by end: ContinuousClock.Instant) throws(NetworkFailure) {

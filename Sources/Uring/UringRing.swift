@@ -176,9 +176,9 @@ import Upstream
   }
 
   public func peer(of handle: Int32) -> Peer {
-    let address = scratch.bytes
-    unsafe csocket_peer(handle, address.address)
-    return Peer(address: address.slice(0, Peer.addressSize), local: address.slice(0, 0))
+    let (peer, local) = (scratch.bytes, scratch.bytes.from(32))
+    let length = unsafe csocket_ends(handle, peer.address, local.address)
+    return Peer(address: peer.slice(0, Peer.addressSize), local: local.slice(0, Int(length)))
   }
 
   public mutating func open(_ upstream: Int, _ transport: Transport) -> Int32 {

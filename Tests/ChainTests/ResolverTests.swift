@@ -8,7 +8,7 @@ import Testing
 struct ResolverTests {
   private func resolver(_ lines: String) throws -> ChainResolver {
     let configuration = try Corefile.parse(Array(". {\n\(lines)\n}".utf8))
-    return try #require(try ChainResolver(configuration.blocks[0]))
+    return try #require(try ChainResolver(configuration.blocks[0], ChainCounts()))
   }
 
   private func inquiry(_ name: String, type: UInt16 = 1, options: [UInt8] = []) -> Inquiry {
@@ -17,12 +17,12 @@ struct ResolverTests {
       name: wire, spelling: wire, type: type, recordClass: 1, dnssecOK: false, checkingDisabled: false,
       options: options, peer: Peer(octets: [2, 0, 0x12, 0x34, 192, 0, 2, 7]),
       server: Peer(octets: [2, 0, 0, 53, 10, 0, 0, 1]),
-      isStream: false, listener: 0, zone: 0)
+      isStream: false, listener: "dns://10.0.0.1:53")
   }
 
   /// Records of an answer in wire form, uncompressed, after header and question.
   private func records(_ resolution: Resolution, _ name: String) throws -> [UInt8] {
-    guard case .answer(let message, _) = resolution else {
+    guard case .answer(let message, _, _) = resolution else {
       Issue.record("no answer: \(resolution)")
       return []
     }
@@ -49,7 +49,7 @@ struct ResolverTests {
 
   @Test func nothingToDoIsNoResolver() throws {
     let configuration = try Corefile.parse(Array(". {\n cache 30\n forward . 10.0.0.1\n}".utf8))
-    #expect(try ChainResolver(configuration.blocks[0]) == nil)
+    #expect(try ChainResolver(configuration.blocks[0], ChainCounts()) == nil)
   }
 
   @Test func hostsAnswers() throws {
@@ -203,7 +203,7 @@ struct ResolverTests {
       }
       guard let configuration = try? Corefile.parse(bytes), let block = configuration.blocks.first else { continue }
       do throws(CorefileError) {
-        guard let resolver = try ChainResolver(block) else { continue }
+        guard let resolver = try ChainResolver(block, ChainCounts()) else { continue }
         read += 1
         for name in ["abc.a.test", "b.a.test", "x.c.test", "y.d.test", "ee.test", ".", "1.0.0.10.in-addr.arpa"] {
           for type: UInt16 in [1, 28, 12, 255] { follow(resolver.resolve(inquiry(name, type: type)), name) }
@@ -214,7 +214,7 @@ struct ResolverTests {
       }
     }
     #expect(read > 200 && refused > 50, "\(read) read, \(refused) refused")
-    #expect(throws: Never.self) { try ChainResolver(Corefile.parse(original).blocks[0]) }
+    #expect(throws: Never.self) { try ChainResolver(Corefile.parse(original).blocks[0], ChainCounts()) }
   }
 
   /// An upstream's answer to each errand, at most five deep.

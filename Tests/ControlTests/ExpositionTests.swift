@@ -30,6 +30,27 @@ import Testing
         """)
   }
 
+  /// Scrapes whose series come, go and change places: kept from scrape to scrape it writes what a new one does.
+  @Test func whatIsKeptFromScrapeToScrapeWritesTheSame() throws {
+    var kept = Exposition()
+    for scrape in 0..<200 {
+      let order = (0..<12).map { $0 * [1, 5, 7, 11][scrape / 7 % 4] % 12 }
+      let gone = scrape % 5 == 0 ? scrape % 12 : -1
+      func add(to out: inout Exposition) {
+        for one in order where one != gone {
+          out.counter(
+            "c\(one % 3)_total", Double(one + scrape), help: "C.", labels: ["b": "\(one)", "a": "\"\(one % 4)"])
+          if one % 4 == 0 { out.histogram("h", Histogram(bounds: [1]), help: "H.", labels: ["to": "\(one)"]) }
+        }
+      }
+      var new = Exposition()
+      add(to: &new)
+      kept.clear()
+      add(to: &kept)
+      #expect(String(decoding: kept.text(), as: UTF8.self) == String(decoding: new.text(), as: UTF8.self))
+    }
+  }
+
   @Test func equalSeriesOfTwoShardsAddUp() throws {
     var histogram = Histogram(bounds: [1, 2])
     histogram.observe(1)

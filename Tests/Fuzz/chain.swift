@@ -20,7 +20,7 @@ func fuzzHosts(_ input: [UInt8]) {
 private func resolver(_ lines: [UInt8]) -> ChainResolver? {
   let text = Array(". {\nforward . 10.0.0.1\n".utf8) + lines + Array("\n}\n".utf8)
   guard let configuration = try? Corefile.parse(text), let block = configuration.blocks.first else { return nil }
-  return try? ChainResolver(block)
+  return try? ChainResolver(block, ChainCounts())
 }
 
 /// Asks what corpora know and what they do not; an errand gets an answer with an alias and an address.
@@ -30,7 +30,7 @@ private func ask(_ resolver: ChainResolver) {
     let name = ZoneName(text)!.wire
     let inquiry = Inquiry(
       name: name, spelling: name, type: UInt16(type), recordClass: 1, dnssecOK: false, checkingDisabled: false,
-      options: [], peer: peer, server: peer, isStream: false, listener: 0, zone: 0)
+      options: [], peer: peer, server: peer, isStream: false, listener: "dns://10.0.0.1:53")
     check(resolver.resolve(inquiry), inquiry, steps: 4)
   }
 }
@@ -38,7 +38,7 @@ private func ask(_ resolver: ChainResolver) {
 private func check(_ resolution: Resolution, _ inquiry: Inquiry, steps: Int) {
   switch resolution {
   case .fail: break
-  case .answer(let message, _): withBlock(message, fuzzResponse)
+  case .answer(let message, _, _): withBlock(message, fuzzResponse)
   case .forward(let errand):
     guard steps > 0, let then = errand.then else { return }
     let name = errand.asked?.name ?? inquiry.name

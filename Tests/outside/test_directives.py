@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import socket
 import struct
 import time
@@ -173,8 +174,38 @@ class Templates(DirectiveCase):
         )
         self.assertEqual(self.ask("x.bad").rcode, SERVFAIL)
         self.assertEqual(harness.scrape(ringlet.setup_port).sum("coredns_template_rr_failures_total", section="answer"), 1)
+        self.assertEqual(harness.scrape(ringlet.setup_port).series("coredns_template_template_failures_total"), {})
         reply = self.ask("x.ede", edns=dnswire.opt())
         self.assertEqual((reply.rcode, reply.edns.options), (REFUSED, dnswire.option(EDE, b"\0\x0fbecause")))
+
+    def test_a_group_of_another_pattern(self):
+        """A place for a group that the pattern which fits does not have: SERVFAIL, counted apart (Go's template fails)."""
+        ringlet = self.serve(
+            'template IN A x.test {\nmatch "^(a)[.]"\nmatch "^(b)-([0-9]+)[.]"\nanswer "{{ .Name }} 60 IN A 10.0.0.{{ index .Match 2 }}"\n}'
+        )
+        self.assertEqual(self.ask("b-7.x.test").data(A), [v4("10.0.0.7")])
+        self.assertEqual(self.ask("a.x.test").rcode, SERVFAIL)
+        metrics = harness.scrape(ringlet.setup_port)
+        self.assertEqual(metrics.sum("coredns_template_template_failures_total", section="answer", zone="x.test."), 1)
+        self.assertEqual(metrics.series("coredns_template_rr_failures_total"), {})
+
+    def test_counts_outlive_a_reload(self):
+        ringlet = self.serve('template IN A x.test {\nanswer "{{ .Name }} 60 IN A 10.0.0.1"\n}')
+        for count in (1, 2):
+            self.assertEqual(self.ask("a.x.test").rcode, NOERROR)
+            self.assertEqual(harness.scrape(ringlet.setup_port).sum("coredns_template_matches_total"), count)
+            os.kill(ringlet.pid, signal.SIGUSR1)
+            harness.wait_for(lambda: ringlet.log().count("Reloading complete") == count, 10, "the reload")
+
+    def test_no_client_makes_series(self):
+        """Types and classes without a name are one series: a client has 65,535 of each."""
+        ringlet = self.serve("template ANY ANY x.test {\nrcode NOERROR\n}")
+        for i in range(50):
+            self.ask("a.x.test", 65280 + i)
+            self.ask("a.x.test", cls=60000 + i)
+        metrics = harness.scrape(ringlet.setup_port)
+        self.assertEqual(metrics.sum("coredns_template_matches_total"), 100)
+        self.assertEqual(len(metrics.series("coredns_template_matches_total")), 2)
 
     def test_all_types(self):
         """Presentation form to wire form, as an encoder of its own sees it."""
@@ -579,6 +610,19 @@ class Others(DirectiveCase):
         size = self.ask("a.test").size
         harness.wait_for(lambda: f"[INFO] a.test. 127.0.0.1 NOERROR {size}" in ringlet.log(), 5, "the line", 0.05)
         self.assertNotIn("none.test", ringlet.log())
+
+    def test_log_of_a_wildcard_socket(self):
+        """{local} is the address asked there too, by UDP and TCP, cached or not."""
+        hosts = "hosts /nonexistent {\n10.0.0.1 a.test\nfallthrough\n}"
+        for any, asked in (("::", ("127.0.0.1", "::1")), ("0.0.0.0", ("127.0.0.1", "127.0.0.2"))):
+            ringlet = self.serve(f"log . \"{{proto}} {{local}} {{rcode}}\"\ncache 30\n{hosts}", bind=(any,))
+            for address in asked:
+                for proto, ask in (("udp", clients.ask), ("tcp", clients.ask_tcp)):
+                    for _ in range(2):
+                        self.assertEqual(dnswire.decode(ask((address, ringlet.port), dnswire.query("a.test"))).rcode, 0)
+                    local = f"[{address}]" if ":" in address else address
+                    line = f"[INFO] {proto} {local} NOERROR\n"
+                    harness.wait_for(lambda: ringlet.log().count(line) == 2, 5, line, 0.05)
 
     def test_accepted(self):
         """trace and pprof are read, and said to do nothing; metadata is nobody's."""

@@ -1,11 +1,14 @@
 """Floods: whoever sends them, cached answers of the others go on, memory stays, and what is received is accounted for."""
 
 import asyncio
+import json
 import os
 import pathlib
 import random
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 import unittest
@@ -15,9 +18,9 @@ import dnswire
 import harness
 import peer
 import zone
+from bystander import NAMES
 from dnswire import NOERROR, SERVFAIL
 
-NAMES = 50
 MEMORY = pathlib.Path("/sys/fs/cgroup/memory")
 
 
@@ -30,49 +33,30 @@ def remove(group):
     return True
 
 
-class Bystander(threading.Thread):
-    """Another pod: asks for cached names, 500 a second, and waits for each answer as long as glibc does."""
-
-    RATE = 500
+class Bystander:
+    """A pod of others, while a flood by this thread and its children is on. They let the server and the pod go first to the
+    processors: in a cluster they would have their own."""
 
     def __init__(self, port):
-        super().__init__()
-        self.address = ("127.0.0.1", port)
-        self.is_over = threading.Event()
-        self.sent, self.took = 0, []
+        self.port = port
 
-    def run(self):
-        packets = [dnswire.query(zone.service(n), dnswire.A, id=n) for n in range(NAMES)]
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.bind(("127.0.0.2", 0))
-            s.connect(self.address)
-            s.settimeout(5)
-            due = time.monotonic()
-            while not self.is_over.is_set():
-                due += 1 / self.RATE
-                time.sleep(max(0, due - time.monotonic()))
-                begun = time.monotonic()
-                id = self.sent % 65536
-                self.sent += 1
-                s.send(struct.pack("!H", id) + packets[self.sent % NAMES][2:])
-                try:
-                    while s.recv(512)[:2] != struct.pack("!H", id):
-                        pass
-                    self.took.append(time.monotonic() - begun)
-                except TimeoutError:
-                    pass
+    def __enter__(self):
+        program = os.path.join(os.path.dirname(__file__), "bystander.py")
+        self.child = subprocess.Popen([sys.executable, program, str(self.port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if os.geteuid() == 0:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        return self
+
+    def __exit__(self, *_):
+        if os.geteuid() == 0:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 0)
+        output, _ = self.child.communicate(timeout=30)
+        report = json.loads(output)
+        self.sent, self.took = report["sent"], report["took"]
 
     def p99(self):
         """Milliseconds."""
         return 1000 * sorted(self.took)[len(self.took) * 99 // 100]
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.is_over.set()
-        self.join()
 
 
 class Floods(harness.OutsideCase):
@@ -119,11 +103,11 @@ class Floods(harness.OutsideCase):
         with self.bystander() as others:
             flood = harness.dnsperf(self.ringlet.port, names, "-l", "3" if harness.QUICK else "10", "-Q", "20000", "-c", "50")
         self.check(others, f"{flood.completed} random names")
-        before = harness.scrape(self.ringlet.setup_port).sum("coredns_forward_requests_total")
+        before = harness.scrape(self.ringlet.setup_port).sum("coredns_proxy_request_duration_seconds_count")
         for n in range(NAMES):
             self.assertIsNotNone(clients.ask(self.address, dnswire.query(zone.service(n), dnswire.A)))
         metrics = harness.scrape(self.ringlet.setup_port)
-        self.assertLessEqual(metrics.sum("coredns_forward_requests_total") - before, NAMES // 50, "of 50 cached names")
+        self.assertLessEqual(metrics.sum("coredns_proxy_request_duration_seconds_count") - before, NAMES // 50, "of 50 cached names")
 
     def test_one_pod_at_full_rate(self):
         nsd = self.start_nsd()

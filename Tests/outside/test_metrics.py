@@ -93,6 +93,57 @@ class Metrics(MetricsCase):
         for labels in metrics.series("coredns_dns_responses_total"):
             self.assertEqual({key for key, _ in labels}, {"server", "zone", "view", "rcode", "plugin"})
 
+    def test_who_wrote_the_answer(self):
+        """`plugin` of a response: the cache's where there is one, else the directive's; none for an error of our own."""
+        dead = harness.free_port()
+        block = lambda port: (
+            f"x.test:{port} {{\nbind 127.0.0.1\nacl {{\nblock type TXT net *\n}}\n"
+            'rewrite name old.x.test new.x.test\ntemplate IN A t.x.test {\nanswer "t.x.test 1 IN A 10.0.0.1"\n}\n'
+            f"hosts /nonexistent {{\n10.0.0.2 h.x.test\nfallthrough\n}}\nforward . {self.upstream.address}\n}}\n"
+            f"c.test:{port} {{\nbind 127.0.0.1\nacl {{\nblock type TXT net *\n}}\ncache 30\n"
+            f"hosts /nonexistent {{\n10.0.0.2 h.c.test\nfallthrough\n}}\nforward . {self.upstream.address}\n}}\n"
+            f"w.test:{port} {{\nbind 127.0.0.1\nwhoami\n}}\n"
+            f"d.test:{port} {{\nbind 127.0.0.1\ncache 30\nforward . 127.0.0.1:{dead}\n}}\n"
+        )
+        ringlet = self.start_ringlet_with(block)
+        for name in ("t.x.test", "h.x.test", "u.x.test", "old.x.test", "h.c.test", "u.c.test", "a.w.test", "a.d.test"):
+            self.assertTrue(clients.ask(("127.0.0.1", ringlet.port), dnswire.query(name)), name)
+        for zone in ("x.test", "c.test"):
+            clients.ask(("127.0.0.1", ringlet.port), dnswire.query(f"a.{zone}", dnswire.TXT))
+        time.sleep(0.3)
+        metrics = harness.scrape(ringlet.setup_port)
+        seen = {
+            (labels["zone"], labels["rcode"], labels["plugin"]): count
+            for labels, count in ((dict(l), v) for l, v in metrics.series("coredns_dns_responses_total").items())
+            if labels["zone"] != "dropped"
+        }
+        self.assertEqual(seen, {
+            ("x.test.", "NOERROR", "template"): 1, ("x.test.", "NOERROR", "hosts"): 1, ("x.test.", "NOERROR", "forward"): 1,
+            ("x.test.", "NOERROR", "rewrite"): 1, ("x.test.", "REFUSED", "acl"): 1, ("c.test.", "NOERROR", "cache"): 2,
+            ("c.test.", "REFUSED", "acl"): 1, ("w.test.", "NOERROR", "whoami"): 1, ("d.test.", "SERVFAIL", ""): 1,
+        })  # fmt: skip
+
+    def test_enabled(self):
+        """Each directive that sees queries, for each address and zone of a block with `prometheus`; no others."""
+        metrics = self.scrape()
+        for address in ("127.0.0.1", "[::1]"):
+            labels = {"server": f"dns://{address}:{self.ringlet.port}", "zone": "cluster.local.", "view": ""}
+            series = metrics.series("coredns_plugin_enabled", **labels)
+            self.assertEqual({dict(l)["name"] for l in series}, {"prometheus", "errors", "log", "cache", "forward"})
+            self.assertEqual(set(series.values()), {1})
+        block = lambda port: harness.corefile(self.upstream.address, port=port)
+        self.assertEqual(harness.scrape(self.start_ringlet_with(block).setup_port).series("coredns_plugin_enabled"), {})
+
+    def test_without_bind(self):
+        """A block without `bind` is `dns://:PORT`, and its line of the start names no address."""
+        block = lambda port: f"x.test:{port} {{\nforward . {self.upstream.address}\n}}\n"
+        ringlet = self.start_ringlet_with(block)
+        self.assertTrue(clients.ask(("127.0.0.1", ringlet.port), dnswire.query("a.x.test")))
+        self.assertIn(f"\nx.test.:{ringlet.port}\n", ringlet.log())
+        time.sleep(0.3)
+        labels = {"server": f"dns://:{ringlet.port}", "zone": "x.test."}
+        self.assertEqual(harness.scrape(ringlet.setup_port).sum("coredns_dns_requests_total", **labels), 1)
+
     def test_cache(self):
         """Requests, hits by kind, misses and entries of the cache."""
         self.traffic()
@@ -150,6 +201,9 @@ class Metrics(MetricsCase):
             "coredns_build_info",
             "coredns_forward_max_concurrent_rejects_total",
             "coredns_reload_failed_total",
+            "coredns_forward_healthcheck_broken_total",
+            "coredns_health_request_duration_seconds_count",
+            "coredns_health_request_failures_total",
         ):
             self.assertEqual(len(metrics.series(name)), 1, name)
         self.assertEqual(metrics.sum("coredns_build_info"), 1)
@@ -214,6 +268,24 @@ class Health(MetricsCase):
         self.upstream.stop()
         self.assertEqual(harness.http(self.health, "/health")[::2], (200, "OK"))
         self.assertEqual(harness.http(self.health, "/other")[0], 404)
+
+
+    def test_own_request(self):
+        """/health is asked by the process itself once a second; what is not answered is counted as failed."""
+        name = "coredns_health_request_duration_seconds"
+        count = lambda: harness.scrape(self.ringlet.setup_port).sum(f"{name}_count")
+        harness.wait_for(lambda: count() >= 2, 10, "two requests")
+        metrics = self.scrape()
+        bounds = {float(dict(l)["le"]) for l in metrics.series(f"{name}_bucket")}
+        self.assertEqual(bounds, {0.00025, 0.0025, 0.025, 0.25, 2.5, math.inf})
+        self.assertEqual(metrics.sum("coredns_health_request_failures_total"), 0)
+        self.assertNotIn("Local health request", self.ringlet.log())
+
+    def test_no_own_request_without_health(self):
+        block = lambda port: harness.corefile(self.upstream.address, port=port)
+        ringlet = self.start_ringlet_with(block)
+        time.sleep(2.5)
+        self.assertEqual(harness.scrape(ringlet.setup_port).sum("coredns_health_request_duration_seconds_count"), 0)
 
 
 class Log(MetricsCase):

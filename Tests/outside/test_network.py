@@ -315,6 +315,21 @@ class NFTablesTest(NetworkCase):
         time.sleep(1)
         self.assertEqual(ringlet.log().count("Wrote nftables table"), 5)
 
+    def test_a_table_changed_before_it_is_listed_comes_back(self):
+        """What nft lists after a write is what others have left of it, not always what was written."""
+        programs = pathlib.Path(self.path_of())
+        once = pathlib.Path(self.write("once", ""))
+        nft = programs / "nft"
+        nft.write_text(
+            "#!/bin/sh\n"
+            f'{shutil.which("nft")} "$@" || exit\n'
+            f'if [ "$1" = -f ] && /bin/rm {once} 2>/dev/null; then {shutil.which("nft")} flush ruleset; fi\n'
+        )
+        nft.chmod(0o755)
+        ringlet = self.start("--firewall=nftables", env={"PATH": str(programs)})
+        wait_for(lambda: self.listing(ringlet).count("notrack") == 10, 5, "the rules")
+        self.assertFalse(once.exists())
+
     def test_auto_prefers_iptables_and_falls_back(self):
         ringlet = self.start("--firewall", "auto")
         self.wait_for_rules(36)

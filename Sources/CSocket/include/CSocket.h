@@ -69,11 +69,27 @@ static inline void csocket_segment(unsigned char *control, uint16_t length) {
   memcpy(control + sizeof h, &length, sizeof length);
 }
 
-/* The address of a stream's other end, 28 bytes; zeros if it is gone. */
-static inline void csocket_peer(int socket, void *address) {
+/* The address of a stream's other end, 28 bytes, zeros if it is gone; and its own as packet info, as of a datagram.
+   The length of that. */
+static inline int csocket_ends(int socket, void *peer, void *local) {
   socklen_t length = CSOCKET_NAME;
-  memset(address, 0, CSOCKET_NAME);
-  getpeername(socket, (struct sockaddr *)address, &length);
+  memset(peer, 0, CSOCKET_NAME);
+  getpeername(socket, (struct sockaddr *)peer, &length);
+  union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+  } own = {0};
+  length = sizeof own;
+  getsockname(socket, &own.any, &length);
+  if (own.any.sa_family == AF_INET) {
+    struct in_pktinfo info = {.ipi_spec_dst = own.v4.sin_addr, .ipi_addr = own.v4.sin_addr};
+    memcpy(local, &info, sizeof info);
+    return sizeof info;
+  }
+  struct in6_pktinfo info = {.ipi6_addr = own.v6.sin6_addr};
+  memcpy(local, &info, sizeof info);
+  return sizeof info;
 }
 
 /* The port that a socket of IPv4 is bound to; 0 if it is not. */
