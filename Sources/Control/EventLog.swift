@@ -3,10 +3,12 @@ import Engine
 import Glibc
 import Logging
 import Memory
+import NIOPosix
 import Sockets
 import Synchronization
 
-/// Writes what shards report: a line per query for the `log` directive, a line per failure for `errors`.
+/// Tells what shards report: a line per query for the `log` directive, a line per failure for `errors`, messages for the
+/// collectors of `dnstap`.
 ///
 /// Shards push events and go on; a thread sleeps until one of them signals, then empties their queues.
 public final class EventLog: Sendable {
@@ -15,7 +17,7 @@ public final class EventLog: Sendable {
     let line: QueryLog
   }
 
-  private let fabric: Fabric
+  let fabric: Fabric
   /// By chain, which is a server block.
   private let rules: [[Rule]]
   private let output: LogWriter
@@ -23,6 +25,10 @@ public final class EventLog: Sendable {
   private let forwards: Logger
   /// By chain.
   private let consolidations: [[ErrorsDirective.Consolidation]]
+  /// By chain.
+  let collectors: [[DnstapCollector]]
+  /// Their thread; nil: there are none.
+  private let group: MultiThreadedEventLoopGroup?
   /// For shards, when they have pushed events.
   let signal = EventSignal()
   private let hasEnded = Atomic<Bool>(false)
@@ -34,9 +40,13 @@ public final class EventLog: Sendable {
     errors = log.logger("plugin/errors")
     forwards = log.logger("plugin/forward")
     consolidations = configuration.blocks.map { $0.errors?.consolidations ?? [] }
+    let taps = configuration.blocks.map { $0.dnstap.filter(\.isServed) }
+    group = taps.joined().isEmpty ? nil : MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    collectors = taps.map { [group] in $0.map { DnstapCollector($0, group!.next(), log) } }
   }
 
   public func start() {
+    for collector in collectors.joined() { collector.start() }
     ControlThread.start { [self] in
       var consolidated = consolidations.map { $0.map { ConsolidatedErrors($0) } }
       var told: [Int: ContinuousClock.Instant] = [:]
@@ -47,6 +57,8 @@ public final class EventLog: Sendable {
           for one in consolidated[chain].indices { consolidated[chain][one].tellIfDue(errors) }
         }
       }
+      for collector in collectors.joined() { collector.stop() }
+      try? group?.syncShutdownGracefully()
     }
   }
 
@@ -64,6 +76,10 @@ public final class EventLog: Sendable {
         switch event.kind {
         case .query: write(query: event, name)
         case .failure: write(failure: event, name, &consolidated)
+        case .clientQuery: tap(.clientQuery, event, name)
+        case .clientResponse: tap(.clientResponse, event, name)
+        case .forwarderQuery: tap(.forwarderQuery, event, name)
+        case .forwarderResponse: tap(.forwarderResponse, event, name)
         case .tls: write(tls: event, String(decoding: name.octets, as: UTF8.self), &told)
         }
         queue.pop(message)
@@ -142,7 +158,7 @@ extension ZoneName {
 }
 
 /// Classes as CoreDNS prints them (IANA DNS CLASSes).
-private func classLabel(_ value: UInt16) -> String {
+func classLabel(_ value: UInt16) -> String {
   switch value {
   case 1: "IN"
   case 3: "CH"

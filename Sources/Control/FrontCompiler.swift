@@ -42,7 +42,7 @@ extension AddressOrder {
 }
 
 /// The machine's name (gethostname(2)).
-private func hostName() -> String {
+func hostName() -> String {
   var name = [CChar](repeating: 0, count: 256)
   // One octet stays zero, whatever the call writes.
   guard unsafe gethostname(&name, name.count - 1) == 0 else { return "localhost" }

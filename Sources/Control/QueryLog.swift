@@ -41,6 +41,11 @@ public struct QueryLog: Sendable {
   /// Writes the line, from `[INFO]` on and without a newline, to the end of `line`.
   public func append(_ fields: Fields, to line: inout [UInt8]) {
     line.append(contentsOf: "[INFO] ".utf8)
+    fill(fields, to: &line)
+  }
+
+  /// Writes the format alone, filled in, to the end of `line`.
+  func fill(_ fields: Fields, to line: inout [UInt8]) {
     for piece in format.pieces {
       switch piece {
       case .text(let text): line.append(contentsOf: text.utf8)

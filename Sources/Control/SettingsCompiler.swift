@@ -97,6 +97,7 @@ extension Settings {
     chain.label = block.zones.map(\.text).joined(separator: ",")
     chain.logsQueries = !block.log.isEmpty
     chain.logsErrors = block.errors != nil
+    chain.taps = block.dnstap.contains(where: \.isServed)
     try Self.check(block.errors)
     if let cache = block.cache { chain.cache = Cache(cache) }
     chain.front = Front(block)
@@ -174,7 +175,7 @@ extension Settings {
 
 extension Directive {
   /// Whether anything is done for it; `trace` and `pprof` are read and do nothing.
-  var isServed: Bool { self != .dnstap && self != .trace && self != .pprof }
+  var isServed: Bool { self != .trace && self != .pprof }
 }
 
 extension Settings.Timeouts {

@@ -22,6 +22,7 @@ public struct ServerBlock: Hashable, Sendable {
   public var cache: CacheDirective?
   public var debug: SourceLocation?
   public var dns64: DNS64Directive?
+  public var dnstap: [DnstapDirective] = []
   public var errors: ErrorsDirective?
   /// In order: a query goes to the first whose zone and exceptions fit.
   public var forward: [ForwardDirective] = []
@@ -84,6 +85,7 @@ extension ServerBlock {
     case .cache: try once(&cache, line, try CacheDirective(statement, zones: zones, session: session))
     case .debug: debug = try mark(statement)
     case .dns64: dns64 = try DNS64Directive(statement)
+    case .dnstap: dnstap.append(try DnstapDirective(statement))
     case .errors: try once(&errors, line, try ErrorsDirective(statement))
     case .forward: forward.append(try ForwardDirective(statement, session: session))
     case .health: try HealthDirective.add(statement, to: &health)
@@ -106,10 +108,6 @@ extension ServerBlock {
     case .timeouts: timeouts = try TimeoutsDirective(statement)
     case .trace: trace = try TraceDirective(statement)
     case .whoami: whoami = try mark(statement)
-    case .dnstap:
-      throw CorefileError(
-        "directive '\(line.directive)' is not supported by this version of ringlet", at: line.location,
-        directive: line.directive)
     }
   }
 }

@@ -10,6 +10,8 @@ public struct Event: BitwiseCopyable, Sendable {
     case failure
     /// TLS with an upstream failed; the text says why.
     case tls
+    /// A message of a chain that is tapped (dnstap), which takes the name's place.
+    case clientQuery, clientResponse, forwarderQuery, forwarderResponse
   }
 
   public enum Cause: UInt8, Sendable, BitwiseCopyable {
@@ -50,8 +52,13 @@ public struct Event: BitwiseCopyable, Sendable {
   public var udpSize: UInt16 = 0
   public var querySize = 0
   public var replySize = 0
-  /// Nanoseconds.
+  /// Nanoseconds from the query to the reply.
   public var duration: UInt64 = 0
+  /// When it happened, on the shard's clock: nanoseconds of CLOCK_BOOTTIME.
+  public var time: UInt64 = 0
+  /// Over a stream; over TLS on it. Of what an upstream is asked and says.
+  public var isStream = false
+  public var isSecure = false
   public var upstream = -1
 
   public init() {}
@@ -59,7 +66,7 @@ public struct Event: BitwiseCopyable, Sendable {
   /// Octets of a text.
   static let maxText = 256
 
-  /// The event of a message of the event queue, and the name (wire format, folded) or text it is about.
+  /// The event of a message of the event queue, and the name (wire format, folded), message or text it is about.
   public static func read(_ message: Bytes) -> (Event, name: Bytes) {
     (message.load(Event.self, at: 0), message.from(MemoryLayout<Event>.size))
   }

@@ -27,7 +27,8 @@ public final class Fabric: Sendable {
   static let mailCapacity = 256 << 10
   /// Bytes of log that an answer takes, about: one address with a name of the length usual in a cluster.
   public static let entryBytes = 192
-  static let eventCapacity = 256 << 10
+  /// Bytes of a shard's events; messages of DNS, for those who tap them, take more than names.
+  private let eventCapacity: Int
   /// Zones that a cache has counters for, at least: one more zone in the next configuration changes no layout.
   private static let zones = 256
 
@@ -84,7 +85,8 @@ public final class Fabric: Sendable {
     segments = inheritsCache ? old!.segments : SharedRegion(size: size)
     mail = Region(size: ByteQueue.size(capacity: Self.mailCapacity) * shards * (shards + 1))
     counts = Region(size: Self.page(Counters.bytes(settings)) * shards * 2)
-    events = Region(size: ByteQueue.size(capacity: Self.eventCapacity) * shards)
+    eventCapacity = settings.chains.contains(where: \.taps) ? 1 << 20 : 256 << 10
+    events = Region(size: ByteQueue.size(capacity: eventCapacity) * shards)
     stages = Stages(shards: shards, isFirst: old == nil)
   }
 
@@ -134,7 +136,7 @@ public final class Fabric: Sendable {
 
   /// Events of one shard, for the control thread to empty.
   public func eventQueue(_ shard: Int) -> ByteQueue {
-    let size = ByteQueue.size(capacity: Self.eventCapacity)
+    let size = ByteQueue.size(capacity: eventCapacity)
     return ByteQueue(events.bytes.slice(shard * size, size))
   }
 

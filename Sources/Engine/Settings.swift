@@ -58,7 +58,9 @@ public struct Settings: Sendable {
     public var forwards: [Forward] = []
     /// Each query is an event for the log.
     public var logsQueries = false
-    /// Each failure is.
+    /// Each message, of clients and of upstreams, is (dnstap).
+    public var taps = false
+    /// Each failure is an event for the log.
     public var logsErrors = false
     /// Directives that see every query, hits too; nil: none, and hits go the short way.
     public var front: Front?

@@ -2,23 +2,29 @@ import Memory
 import Wire
 
 extension Shard where R: ~Copyable {
-  /// A query of a logged chain that was answered at once.
+  /// A query of a logged or tapped chain that was answered at once.
   mutating func logAnswer(
     _ message: Bytes, _ length: Int, _ query: Query, _ name: Bytes, _ zone: Int, _ source: Source, _ reply: Int
   ) {
+    logAnswer(message, length, query, name, zone, asker(source), reply, duration: 0)
+  }
+
+  /// Who asked, as an event has it.
+  func asker(_ source: Source) -> Origin {
     var origin = Origin()
     origin.listener = source.listener
     origin.peer = Peer(address: source.address, local: source.local)
     if source.isStream { origin.shard = index }
-    logAnswer(message, length, query, name, zone, origin, reply, duration: 0)
+    return origin
   }
 
-  /// An answered query, if its chain logs queries. `message` is the reply.
+  /// An answered query, if its chain logs or taps queries. `message` is the reply.
   mutating func logAnswer(
     _ message: Bytes, _ length: Int, _ query: Query, _ name: Bytes, _ zone: Int, _ origin: Origin, _ reply: Int,
     duration: UInt64
   ) {
-    guard tables.chains[tables.zones[zone].chain].logsQueries else { return }
+    let chain = tables.zones[zone].chain
+    guard tables.chains[chain].logsQueries || tables.chains[chain].taps else { return }
     var event = event(.query, query, zone, origin)
     event.querySize = length
     event.replySize = reply
@@ -26,7 +32,37 @@ extension Shard where R: ~Copyable {
     event.rcode = message.flags & Header.rcodeMask
     event.hasAnswer = message.answerCount > 0
     event.duration = duration
-    push(event, name)
+    if tables.chains[chain].logsQueries { push(event, name) }
+    guard tables.chains[chain].taps else { return }
+    event.kind = .clientResponse
+    push(event, message.slice(0, reply))
+  }
+
+  /// A query of a tapped chain, before anything is done with it.
+  @inline(never) mutating func tap(_ query: Bytes, _ zone: Int, _ origin: Origin) {
+    var event = Event()
+    event.kind = .clientQuery
+    event.origin = origin
+    event.zone = zone
+    event.querySize = query.count
+    event.queryFlags = query.flags
+    push(event, query)
+  }
+
+  /// What an upstream is asked, or says, for a question of a tapped chain.
+  @inline(never) mutating func tap(_ kind: Event.Kind, _ message: Bytes, of question: Int, on connection: Int) {
+    var event = Event()
+    event.kind = kind
+    event.zone = questions[question].zone
+    event.upstream = pool.connections[connection].upstream
+    event.isStream = pool.connections[connection].transport == .tcp
+    event.isSecure = links[connection].isSecure
+    event.duration = now &- questions[question].askedAt
+    push(event, message)
+  }
+
+  @inline(__always) func isTapped(_ question: Int) -> Bool {
+    tables.chains[tables.zones[questions[question].zone].chain].taps
   }
 
   /// A failure of our own, if the query's chain logs errors.
@@ -66,6 +102,8 @@ extension Shard where R: ~Copyable {
   }
 
   private mutating func push(_ event: Event, _ name: Bytes) {
+    var event = event
+    event.time = now
     if events.push(event, name) { hasEvents = true } else { counters.add(.eventsLost) }
   }
 }

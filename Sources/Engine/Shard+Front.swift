@@ -12,7 +12,9 @@ extension Shard where R: ~Copyable {
     guard let (reply, rcode) = refusal(buffer, query, key, peer, chain) else { return nil }
     if reply > 0 {
       count(source, zone: zone, type: query.type, rcode: rcode, dnssecOK: query.dnssecOK, length, reply, by: .acl)
-      if tables.chains[chain].logsQueries { logAnswer(buffer, length, query, key.name, zone, source, reply) }
+      if tables.chains[chain].logsQueries || tables.chains[chain].taps {
+        logAnswer(buffer, length, query, key.name, zone, source, reply)
+      }
     }
     return reply
   }

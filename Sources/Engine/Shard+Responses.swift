@@ -94,6 +94,7 @@ extension Shard where R: ~Copyable {
       return !isStream
     }
     let upstream = pool.connections[connection].upstream
+    if isTapped(question) { tap(.forwarderResponse, message, of: question, on: connection) }
     if rcode == Rcode.formErr, message.additionalCount == 0, !q.hasErrand, q.connection == connection, hasOPT(q) {
       pool.forgoEDNS(upstream, now: now)
       pool.answered(question, by: message.id, on: connection, questions: &questions, now: now)

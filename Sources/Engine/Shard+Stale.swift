@@ -15,6 +15,18 @@ extension Shard where R: ~Copyable {
     let chain = tables.chains[number]
     let isStale = entry.remaining <= 0
     if isStale, !entry.isUsable || !chain.staleAtOnce && !freshness.isHeld(key.hash, now: milliseconds) { return nil }
+    if chain.taps { tap(buffer.slice(0, length), zone, asker(source)) }
+    return answerAside(buffer, length, query, key, of: owner, source, entry)
+  }
+
+  /// What `hitAside` found of use is the reply: its length; 0: there is to be none.
+  private mutating func answerAside(
+    _ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, of owner: Int, _ source: Source, _ entry: Found
+  ) -> Int {
+    let zone = Int(entry.answer.zone)
+    let number = tables.zones[zone].chain
+    let chain = tables.chains[number]
+    let isStale = entry.remaining <= 0
     var query = query
     if chain.needsEveryQuery {
       query = offering(query, number)
@@ -28,7 +40,7 @@ extension Shard where R: ~Copyable {
     if chain.needsEveryQuery { arrange(buffer.slice(0, reply), number) }
     counted(entry, query, source, length, reply)
     if isStale { countStale(.staleAtOnce, listener: source.listener, zone: zone) }
-    if chain.logsQueries { logAnswer(buffer, length, query, key.name, zone, source, reply) }
+    if chain.logsQueries || chain.taps { logAnswer(buffer, length, query, key.name, zone, source, reply) }
     return reply
   }
 
@@ -122,7 +134,7 @@ extension Shard where R: ~Copyable {
   ) -> Int? {
     guard tables.chains[chain].staleWait > 0, !origin.isNobody, let entry = usable(key) else { return nil }
     freshness.hold(key.hash, until: milliseconds &+ max(ShardLimits.failurePause, tables.chains[chain].staleRecheck))
-    return hitAside(buffer, length, query, key, of: index, source(of: origin), entry)
+    return answerAside(buffer, length, query, key, of: index, source(of: origin), entry)
   }
 
   /// Sets the time at which those who wait for a new question get what is cached, if anything is.

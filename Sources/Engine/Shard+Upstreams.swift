@@ -108,6 +108,7 @@ extension Shard where R: ~Copyable {
     let message = output.slice(start &+ 2, room &- 2)
     var length = write(question, id, to: message)
     if links[connection].isSecure { length = EDNS.pad(message, length) }
+    if isTapped(question) { tap(.forwarderQuery, message.slice(0, length), of: question, on: connection) }
     output.set(u16: UInt16(truncatingIfNeeded: length), at: start)
     links[connection].outputEnd = start &+ 2 &+ length
     mark(connection)
@@ -119,6 +120,7 @@ extension Shard where R: ~Copyable {
     let id = pool.ask(question, on: connection, questions: &questions, now: now, random: ring.random())
     let buffer = datagramMemory.bytes.slice(slot &* ShardLimits.datagramSize, ShardLimits.datagramSize)
     let length = write(question, id, to: buffer)
+    if isTapped(question) { tap(.forwarderQuery, buffer.slice(0, length), of: question, on: connection) }
     links[connection].operations &+= 1
     ring.write(
       links[connection].handle, from: buffer.slice(0, length), token: Token(.upstreamSend, index: slot))

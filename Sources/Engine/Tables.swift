@@ -67,7 +67,8 @@ struct Chain: BitwiseCopyable {
   var forwards = IndexRange()
   var logsQueries = false
   var logsErrors = false
-  /// Has directives in front of the cache.
+  var taps = false
+  /// Has directives in front of the cache, or is tapped.
   var needsEveryQuery = false
   /// Its fresh answers need nothing but to be sent.
   var isPlain = true
@@ -101,7 +102,8 @@ struct Chain: BitwiseCopyable {
     }
     logsQueries = settings.logsQueries
     logsErrors = settings.logsErrors
-    needsEveryQuery = settings.front != nil
+    taps = settings.taps
+    needsEveryQuery = settings.front != nil || taps
     resolves = settings.resolver != nil
     isPlain = !needsEveryQuery && prefetchHits == 0
     holdsOn = staleFor > 0 || prefetchHits > 0

@@ -61,6 +61,32 @@ import Testing
     #expect(try readDirectives("ready").ready?.address.description == ":8181")
   }
 
+  @Test func dnstap() throws {
+    let block = try readDirectives(
+      """
+      dnstap /run/tap.sock
+      dnstap unix:///run/tap.sock full 2 3
+      dnstap tcp://collector.example:6000 half {
+        identity node
+        version 7
+        extra "{name} {type}"
+        skipverify
+      }
+      dnstap tls://[2001:db8::1]:6000
+      """)
+    #expect(block.dnstap.map(\.location.line) == [2, 3, 4, 10])
+    #expect(
+      block.dnstap.map(\.collector) == [
+        .unix("/run/tap.sock"), .unix("/run/tap.sock"), .tcp(host: "collector.example", port: 6000),
+        .tls(host: "2001:db8::1", port: 6000),
+      ])
+    #expect(block.dnstap.map(\.isFull) == [false, true, false, false])
+    #expect(block.dnstap.map(\.writeBuffer) == [1, 2, 1, 1] && block.dnstap.map(\.queue) == [1, 3, 1, 1])
+    #expect(block.dnstap[2].identity == "node" && block.dnstap[2].version == "7")
+    #expect(block.dnstap[2].extra == LogFormat("{name} {type}") && block.dnstap[2].skipsVerification)
+    #expect(block.dnstap[0].identity == nil && block.dnstap[0].extra == nil && !block.dnstap[0].skipsVerification)
+  }
+
   @Test(
     arguments: [
       ("any 1", "2 - plugin/any: Wrong argument count or unexpected line ending after '1', expected: any"),
@@ -71,7 +97,20 @@ import Testing
       ("acl {\nallow type x\n}", "3 - plugin/acl: unexpected token \"x\"; expect legal QTYPE"),
       ("bufsize 511", "2 - plugin/bufsize: bufsize must be from 512 to 4096: 511"),
       ("debug 1", "2 - plugin/debug: Wrong argument count or unexpected line ending after '1', expected: debug"),
-      ("dnstap /s full", "2 - directive 'dnstap' is not supported by this version of ringlet"),
+      (
+        "dnstap",
+        "2 - plugin/dnstap: Wrong argument count or unexpected line ending after 'dnstap', "
+          + "expected: dnstap SOCKET|tcp://HOST:PORT [full] [WRITEBUFFER] [QUEUE]"
+      ),
+      ("dnstap tcp://:6000", "2 - plugin/dnstap: not a collector: \"tcp://:6000\", expected tcp://HOST:PORT"),
+      ("dnstap unix://", "2 - plugin/dnstap: not a path of 1 to 107 octets: \"\""),
+      ("dnstap /s full 0", "2 - plugin/dnstap: write buffer (MiB) must be from 1 to 1024: 0"),
+      ("dnstap /s full 1 x", "2 - plugin/dnstap: queue (10,000 messages) is not a number: \"x\""),
+      (
+        "dnstap /s {\nidentity\n}",
+        "3 - plugin/dnstap: Wrong argument count or unexpected line ending after 'identity', expected: identity TEXT"
+      ),
+      ("dnstap /s {\nfoo\n}", "3 - plugin/dnstap: unknown property 'foo'"),
       ("timeouts", "2 - plugin/timeouts: timeouts block with no timeouts specified"),
       ("timeouts {\nread 0\n}", "3 - plugin/timeouts: timeout provided '0s' needs to be between 1 second and 24 hours"),
       (

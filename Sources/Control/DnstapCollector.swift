@@ -1,0 +1,132 @@
+import Corefile
+import Engine
+import Glibc
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A connection to the collector that a `dnstap` directive names, made anew a second after it ended.
+///
+/// Bounds: the directive's queue and write buffer, and as much again on its way; what finds them full is dropped, counted,
+/// and told when the collector reads again. One that does not read costs no query anything.
+final class DnstapCollector: Sendable {
+  private struct Waiting {
+    /// Frames, each behind its length.
+    var frames = ByteBuffer()
+    var count = 0
+    var dropped = 0
+    /// The loop has been asked to look.
+    var isDue = false
+  }
+
+  /// Of the event loop alone.
+  private struct Stream {
+    var channel: (any Channel)?
+    var isStopping = false
+    /// That there is no connection is in the log.
+    var isMissed = false
+  }
+
+  let directive: DnstapDirective
+  private let identity: [UInt8]
+  private let version: [UInt8]
+  private let loop: any EventLoop
+  private let log: Logger
+  private let waiting = Mutex(Waiting())
+  private let stream: NIOLoopBoundBox<Stream>
+  /// Succeeds when `stop` has had its way.
+  private let stopped: EventLoopPromise<Void>
+
+  init(_ directive: DnstapDirective, _ loop: any EventLoop, _ log: ProcessLog) {
+    self.directive = directive
+    self.loop = loop
+    self.log = log.logger("plugin/dnstap")
+    identity = Array((directive.identity ?? hostName()).utf8)
+    version = Array((directive.version ?? "CoreDNS-\(NodeCache.coreDNSVersion)").utf8)
+    stream = .makeBoxSendingValue(Stream(), eventLoop: loop)
+    stopped = loop.makePromise()
+  }
+
+  func start() { loop.execute { self.connect() } }
+
+  /// Sends what waits and says that nothing more comes; a second, at most.
+  func stop() {
+    loop.execute { [self] in
+      stream.value.isStopping = true
+      guard let channel = stream.value.channel else { return stopped.succeed() }
+      flush()
+      channel.pipeline.triggerUserOutboundEvent(FrameStreamHandler.Stop(), promise: nil)
+    }
+    try? stopped.futureResult.wait()
+  }
+
+  /// Any thread: a message for the collector.
+  func send(_ message: DnstapMessage, extra: [UInt8]?) {
+    let frame = message.encoded(identity: identity, version: version, extra: extra)
+    let isFirst = waiting.withLock { waiting in
+      guard waiting.count < directive.queue * 10_000,
+        waiting.frames.readableBytes + frame.count + 4 <= directive.writeBuffer << 20
+      else {
+        waiting.dropped += 1
+        return false
+      }
+      waiting.frames.writeInteger(UInt32(frame.count))
+      waiting.frames.writeBytes(frame)
+      waiting.count += 1
+      defer { waiting.isDue = true }
+      return !waiting.isDue
+    }
+    if isFirst { loop.execute { self.flush() } }
+  }
+
+  private func connect() {
+    guard !stream.value.isStopping else { return stopped.succeed() }
+    let loop = loop
+    let bootstrap = ClientBootstrap(group: loop).connectTimeout(.seconds(5))
+      .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
+      .channelInitializer { [self] channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(
+            FrameStreamHandler(
+              accepted: { [self] in
+                stream.value.channel = channel
+                stream.value.isMissed = false
+                flush()
+              }, writable: { self.flush() }, ended: { self.ended() }))
+        }
+      }
+    let connecting =
+      switch directive.collector {
+      case .unix(let path): bootstrap.connect(unixDomainSocketPath: path)
+      case .tcp(let host, let port), .tls(let host, let port): bootstrap.connect(host: host, port: Int(port))
+      }
+    connecting.whenFailure { [self] error in
+      if !stream.value.isMissed { log.error("No connection to dnstap endpoint: \(error)") }
+      stream.value.isMissed = true
+      loop.scheduleTask(in: .seconds(1)) { self.connect() }
+    }
+  }
+
+  /// The connection is gone.
+  private func ended() {
+    stream.value.channel = nil
+    if stream.value.isStopping { return stopped.succeed() }
+    log.warning("The dnstap endpoint closed the connection")
+    loop.scheduleTask(in: .seconds(1)) { self.connect() }
+  }
+
+  /// Hands what waits to the connection, unless there is none or it has enough.
+  private func flush() {
+    let channel = stream.value.channel
+    let taken = waiting.withLock { waiting -> (frames: ByteBuffer, dropped: Int)? in
+      waiting.isDue = false
+      guard channel?.isWritable ?? false, waiting.count > 0 else { return nil }
+      defer { waiting = Waiting() }
+      return (waiting.frames, waiting.dropped)
+    }
+    guard let channel, let taken else { return }
+    if taken.dropped > 0 { log.warning("Dropped dnstap messages: \(taken.dropped)") }
+    channel.writeAndFlush(taken.frames, promise: nil)
+  }
+}
