@@ -99,7 +99,7 @@ static int no_passphrase(char *to, int size, int writing, void *data) {
 
 static SSL_CTX *of(struct ctls_context *context) { return (SSL_CTX *)context; }
 
-struct ctls_context *ctls_context_new(void) {
+struct ctls_context *ctls_context_new(int is_dns, int verifies) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   static const unsigned char dot[] = {3, 'd', 'o', 't'};
   pthread_once(&once, prepare);
@@ -110,13 +110,13 @@ struct ctls_context *ctls_context_new(void) {
   SSL_CTX_set_security_level(context, 2);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+  SSL_CTX_set_verify(context, verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
   /* Whatever certificate is trusted ends a chain, as in Go: an authority's below the root, too. */
   X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context, keep_ticket);
-  /* RFC 7858's name in ALPN; 0 is success. */
-  if (SSL_CTX_set_alpn_protos(context, dot, sizeof dot) != 0) {
+  /* 0 is success. */
+  if (is_dns && SSL_CTX_set_alpn_protos(context, dot, sizeof dot) != 0) {
     SSL_CTX_free(context);
     return NULL;
   }

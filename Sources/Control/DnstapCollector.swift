@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
+import TLS
 
 /// A connection to the collector that a `dnstap` directive names, made anew a second after it ended.
 ///
@@ -87,6 +88,10 @@ final class DnstapCollector: Sendable {
       .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
       .channelInitializer { [self] channel in
         channel.eventLoop.makeCompletedFuture {
+          if let client = try directive.tlsClient() {
+            guard let session = client.session() else { throw IOError(errnoCode: ENOMEM, reason: "TLS") }
+            try channel.pipeline.syncOperations.addHandler(TLSHandler(session) { self.miss("TLS: \($0)") })
+          }
           try channel.pipeline.syncOperations.addHandler(
             FrameStreamHandler(
               accepted: { [self] in
@@ -102,17 +107,22 @@ final class DnstapCollector: Sendable {
       case .tcp(let host, let port), .tls(let host, let port): bootstrap.connect(host: host, port: Int(port))
       }
     connecting.whenFailure { [self] error in
-      if !stream.value.isMissed { log.error("No connection to dnstap endpoint: \(error)") }
-      stream.value.isMissed = true
+      miss("\(error)")
       loop.scheduleTask(in: .seconds(1)) { self.connect() }
     }
+  }
+
+  /// Says once that there is no connection.
+  private func miss(_ reason: String) {
+    if !stream.value.isMissed { log.error("No connection to dnstap endpoint: \(reason)") }
+    stream.value.isMissed = true
   }
 
   /// The connection is gone.
   private func ended() {
     stream.value.channel = nil
     if stream.value.isStopping { return stopped.succeed() }
-    log.warning("The dnstap endpoint closed the connection")
+    if !stream.value.isMissed { log.warning("The dnstap endpoint closed the connection") }
     loop.scheduleTask(in: .seconds(1)) { self.connect() }
   }
 
@@ -128,5 +138,15 @@ final class DnstapCollector: Sendable {
     guard let channel, let taken else { return }
     if taken.dropped > 0 { log.warning("Dropped dnstap messages: \(taken.dropped)") }
     channel.writeAndFlush(taken.frames, promise: nil)
+  }
+}
+
+extension DnstapDirective {
+  /// For a collector that is reached over TLS, which the system's authorities vouch for; nil: it is not.
+  fileprivate func tlsClient() throws -> OpenSSLClient? {
+    guard case .tls(let host, _) = collector else { return nil }
+    let authorities = skipsVerification ? nil : try TextFile.bytes(TLSContext.systemAuthorities, limit: 1 << 20)
+    let name = IPAddress(host) == nil ? ServerName(host: host) : ServerName(address: host)
+    return OpenSSLClient(try TLSContext(authorities: authorities), name)
   }
 }

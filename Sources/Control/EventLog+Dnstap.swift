@@ -60,8 +60,3 @@ extension EventLog {
     return text
   }
 }
-
-extension DnstapDirective {
-  /// Messages are not sent over TLS.
-  var isServed: Bool { if case .tls = collector { false } else { true } }
-}

@@ -40,7 +40,7 @@ public final class EventLog: Sendable {
     errors = log.logger("plugin/errors")
     forwards = log.logger("plugin/forward")
     consolidations = configuration.blocks.map { $0.errors?.consolidations ?? [] }
-    let taps = configuration.blocks.map { $0.dnstap.filter(\.isServed) }
+    let taps = configuration.blocks.map(\.dnstap)
     group = taps.joined().isEmpty ? nil : MultiThreadedEventLoopGroup(numberOfThreads: 1)
     collectors = taps.map { [group] in $0.map { DnstapCollector($0, group!.next(), log) } }
   }

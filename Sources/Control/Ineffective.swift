@@ -11,9 +11,6 @@ extension Configuration {
       }
       if let trace = block.trace { found.append((trace.location, "trace: no traces are sent, so it")) }
       if let pprof = block.pprof { found.append((pprof.location, "pprof: there is no Go runtime to profile, so it")) }
-      for tap in block.dnstap where !tap.isServed {
-        found.append((tap.location, "dnstap: messages are not sent over TLS, so it"))
-      }
       for forward in block.forward {
         for option in forward.ineffective { found.append((forward.location, "forward: \(option)")) }
       }

@@ -97,7 +97,7 @@ extension Settings {
     chain.label = block.zones.map(\.text).joined(separator: ",")
     chain.logsQueries = !block.log.isEmpty
     chain.logsErrors = block.errors != nil
-    chain.taps = block.dnstap.contains(where: \.isServed)
+    chain.taps = !block.dnstap.isEmpty
     try Self.check(block.errors)
     if let cache = block.cache { chain.cache = Cache(cache) }
     chain.front = Front(block)

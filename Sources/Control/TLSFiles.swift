@@ -37,7 +37,7 @@ extension TLSContext {
   }
 
   /// Where Debian, and the image, keep them; SSL_CERT_FILE names another file, as for Go and OpenSSL.
-  private static var systemAuthorities: String {
+  static var systemAuthorities: String {
     // getenv's string is copied before anything could change the environment; Ringlet never calls setenv.
     unsafe getenv("SSL_CERT_FILE").map { unsafe String(cString: $0) } ?? "/etc/ssl/certs/ca-certificates.crt"
   }

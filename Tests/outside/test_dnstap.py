@@ -4,10 +4,12 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import struct
 import threading
 import time
 
+import certificates
 import clients
 import dnswire
 import harness
@@ -75,11 +77,10 @@ class Tapped:
 class Collector:
     """A receiver of Frame Streams that shows what it got: controls by connection, data frames."""
 
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self.socket.bind(path)
+    def __init__(self, address, tls=None):
+        self.tls = tls
+        self.socket = socket.socket(socket.AF_INET if tls else socket.AF_UNIX)
+        self.socket.bind(address)
         self.socket.listen()
         self.controls, self.frames = [], []
         self.reads = threading.Event()
@@ -95,6 +96,11 @@ class Collector:
     def serve(self, connection):
         controls = []
         self.controls.append(controls)
+        if self.tls:
+            try:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                return
         with connection, connection.makefile("rb") as stream, contextlib.suppress(OSError):
             while head := stream.read(4):
                 if length := int.from_bytes(head):
@@ -126,8 +132,8 @@ class Dnstap(DirectiveCase):
         super().setUp()
         self.path = f"{self.directory}/tap"
 
-    def collect(self):
-        self.collector = Collector(self.path)
+    def collect(self, address=None, tls=None):
+        self.collector = Collector(address or self.path, tls)
         self.addCleanup(self.collector.close)
         return self.collector
 
@@ -284,7 +290,37 @@ class Dnstap(DirectiveCase):
                 self.assertEqual(connection.recv(1000), b"")
         self.assertEqual(self.ask("a.test").data(A), [v4("10.1.1.1")])
 
-    def test_over_tls_nothing_is_sent(self):
-        ringlet = self.tapped("dnstap tls://127.0.0.1:1\ncache 30")
-        self.assertRegex(ringlet.log(), r"Corefile\.\d+:2 - dnstap: messages are not sent over TLS, so it has no effect")
-        self.assertEqual(self.ask("a.test").data(A), [v4("10.1.1.1")])
+    def test_tls(self):
+        """Over TLS 1.2 and 1.3 to a collector that the system's authorities vouch for: messages of all sizes."""
+        authority = certificates.Certificate(self.directory, is_authority=True)
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            with self.subTest(version):
+                port = harness.free_port()
+                tls = certificates.Certificate(self.directory, "collector.test", "127.0.0.1", issuer=authority)
+                self.collect(("127.0.0.1", port), tls.server(version))
+                records = {("big.test", dnswire.TXT): [dnswire.record("big.test", dnswire.TXT, 60, 200 * (b"\xff" + 255 * b"x"))]}
+                ringlet = self.serve(
+                    f"dnstap tls://127.0.0.1:{port} full\ncache 30", records=records, env={"SSL_CERT_FILE": authority.path}
+                )
+                replies = [self.raw("big.test", dnswire.TXT, tcp=True) for _ in range(10)]
+                self.assertGreater(len(replies[0]), 51_200)
+                messages = self.wait_for_messages(40)
+                self.assertEqual([m.wire for m in messages if m.kind == CLIENT_RESPONSE], replies)
+                ringlet.stop()
+                self.upstream.stop()
+
+    def test_tls_to_whom_nobody_vouches_for(self):
+        """Nothing is sent, and the log says why; `skipverify` believes anybody."""
+        authority, other = (certificates.Certificate(self.directory, is_authority=True) for _ in range(2))
+        port = harness.free_port()
+        tls = certificates.Certificate(self.directory, "127.0.0.1", issuer=other)
+        self.collect(("127.0.0.1", port), tls.server())
+        env = {"SSL_CERT_FILE": authority.path}
+        ringlet = self.tapped(f"dnstap tls://127.0.0.1:{port}\ncache 30", env=env)
+        wait_for(lambda: "No connection to dnstap endpoint: TLS: the certificate is refused" in ringlet.log(), 5, "the line")
+        self.ask("a.test")
+        self.assertEqual((ringlet.log().count("dnstap endpoint"), self.collector.frames), (1, []))
+        ringlet.stop()
+        ringlet = self.tapped(f"dnstap tls://127.0.0.1:{port} {{\nskipverify\n}}\ncache 30", env=env)
+        self.ask("a.test")
+        self.wait_for_messages(4)

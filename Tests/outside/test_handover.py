@@ -41,7 +41,7 @@ class Upgrades(HandoverCase):
         self.fill(old)
         asked = len(self.peer.asked)
         new = self.follow(old)
-        self.assertIn("Handed over to another process", old.log())
+        harness.wait_for(lambda: "Handed over to another process" in old.log(), 5, "the old one's word")
         self.fill(new)
         self.assertEqual(len(self.peer.asked), asked)
         old.stop()

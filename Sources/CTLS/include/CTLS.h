@@ -19,8 +19,9 @@ struct ctls_client;
 /* One connection. */
 struct ctls_session;
 
-/* TLS 1.2 or later, the other end's certificate and name verified. NULL: no memory. */
-struct ctls_context *_Nullable ctls_context_new(void);
+/* TLS 1.2 or later. `is_dns`: says so (RFC 7858's name in ALPN). `verifies`: the other end's certificate and name; else
+   anybody may be there. NULL: no memory. */
+struct ctls_context *_Nullable ctls_context_new(int is_dns, int verifies);
 void ctls_context_free(struct ctls_context *);
 
 /* Trusts the certificates of a PEM text. Returns how many, or -1 where it is malformed (`ctls_reason`). */
