@@ -17,12 +17,14 @@ final class DnstapCollector: Sendable {
     var frames = ByteBuffer()
     var count = 0
     var dropped = 0
-    /// The loop has been asked to look.
+    /// The loop has been asked to look, and has not taken them yet.
     var isDue = false
   }
 
   /// Of the event loop alone.
   private struct Stream {
+    /// For a collector that is reached over TLS, once it has been needed.
+    var client: OpenSSLClient?
     var channel: (any Channel)?
     var isStopping = false
     /// That there is no connection is in the log.
@@ -88,7 +90,7 @@ final class DnstapCollector: Sendable {
       .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
       .channelInitializer { [self] channel in
         channel.eventLoop.makeCompletedFuture {
-          if let client = try directive.tlsClient() {
+          if let client = try tlsClient() {
             guard let session = client.session() else { throw IOError(errnoCode: ENOMEM, reason: "TLS") }
             try channel.pipeline.syncOperations.addHandler(TLSHandler(session) { self.miss("TLS: \($0)") })
           }
@@ -112,6 +114,12 @@ final class DnstapCollector: Sendable {
     }
   }
 
+  /// For a collector that is reached over TLS; nil: it is not.
+  private func tlsClient() throws -> OpenSSLClient? {
+    if stream.value.client == nil { stream.value.client = try directive.tlsClient() }
+    return stream.value.client
+  }
+
   /// Says once that there is no connection.
   private func miss(_ reason: String) {
     if !stream.value.isMissed { log.error("No connection to dnstap endpoint: \(reason)") }
@@ -130,7 +138,6 @@ final class DnstapCollector: Sendable {
   private func flush() {
     let channel = stream.value.channel
     let taken = waiting.withLock { waiting -> (frames: ByteBuffer, dropped: Int)? in
-      waiting.isDue = false
       guard channel?.isWritable ?? false, waiting.count > 0 else { return nil }
       defer { waiting = Waiting() }
       return (waiting.frames, waiting.dropped)

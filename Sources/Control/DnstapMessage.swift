@@ -1,3 +1,5 @@
+import Corefile
+
 /// What a collector of dnstap is told of one message of DNS, in Protocol Buffers' wire format.
 ///
 /// By hand, for it is fourteen fields of three kinds, and no file to generate code from.
@@ -16,17 +18,11 @@ struct DnstapMessage {
     case tcp, tls
   }
 
-  struct Place {
-    /// 4 or 16 octets.
-    var address: [UInt8]
-    var port: UInt16
-  }
-
   var kind: Kind
   var transport: Transport
   /// Who asked, and who was asked; nil: not known.
-  var asker: Place?
-  var asked: Place?
+  var asker: Endpoint?
+  var asked: Endpoint?
   /// Nanoseconds since 1970.
   var queryTime: UInt64
   var responseTime: UInt64?
@@ -37,10 +33,10 @@ struct DnstapMessage {
     var message = ProtobufFields()
     message.reserve((wire?.count ?? 0) + 96)
     message.add(1, kind.rawValue)
-    if let place = asker ?? asked { message.add(2, place.address.count == 4 ? 1 : 2) }
+    if let end = asker ?? asked { message.add(2, end.address.isIPv4 ? 1 : 2) }
     message.add(3, transport.rawValue)
-    if let asker { message.add(4, asker.address) }
-    if let asked { message.add(5, asked.address) }
+    if let asker { message.add(4, asker.address.bytes) }
+    if let asked { message.add(5, asked.address.bytes) }
     if let asker { message.add(6, UInt64(asker.port)) }
     if let asked { message.add(7, UInt64(asked.port)) }
     message.add(8, queryTime / 1_000_000_000)

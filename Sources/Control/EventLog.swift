@@ -102,25 +102,35 @@ public final class EventLog: Sendable {
     guard let rule = rules[chain].first(where: { rule in rule.directive.names.contains { $0.contains(zone) } }),
       rule.directive.classes.contains(.all) || rule.directive.classes.contains(Self.logClass(event))
     else { return }
-    var fields = QueryLog.Fields()
-    (fields.remote, fields.port) = ("\(IPAddress(bytes: event.origin.peer.host))", event.origin.peer.port)
-    let listener = fabric.settings.listeners[event.origin.listener]
-    let asked = event.origin.peer.localHost
-    fields.local = "\(IPAddress(bytes: asked.isEmpty ? Peer(octets: listener.address).host : asked))"
-    fields.id = event.id
-    fields.opcode = UInt8(event.queryFlags >> 11 & 0xF)
-    fields.type = RecordType(value: event.type).name
-    fields.class = classLabel(event.recordClass)
-    fields.name = zone.text
-    fields.proto = event.origin.isStream ? "tcp" : "udp"
-    fields.size = event.querySize
-    fields.dnssecOK = event.dnssecOK
-    fields.bufferSize = event.origin.isStream ? 65_535 : max(512, Int(event.udpSize))
+    var fields = fields(event, zone)
     fields.rcode = rcodeLabel(Int(event.rcode))
     fields.responseFlags = event.replyFlags
     fields.responseSize = event.replySize
     fields.nanoseconds = event.duration
     output.write(rule.line.line(fields))
+  }
+
+  /// What is known of a query, without its answer; of an upstream's without who asked us.
+  func fields(_ event: Event, _ name: ZoneName) -> QueryLog.Fields {
+    var fields = QueryLog.Fields()
+    var isStream = event.isStream
+    if event.upstream < 0 {
+      isStream = event.origin.isStream
+      (fields.remote, fields.port) = ("\(IPAddress(bytes: event.origin.peer.host))", event.origin.peer.port)
+      let listener = fabric.settings.listeners[event.origin.listener]
+      let asked = event.origin.peer.localHost
+      fields.local = "\(IPAddress(bytes: asked.isEmpty ? Peer(octets: listener.address).host : asked))"
+    }
+    fields.id = event.id
+    fields.opcode = UInt8(event.queryFlags >> 11 & 0xF)
+    fields.type = RecordType(value: event.type).name
+    fields.class = classLabel(event.recordClass)
+    fields.name = name.text
+    fields.proto = isStream ? "tcp" : "udp"
+    fields.size = event.querySize
+    fields.dnssecOK = event.dnssecOK
+    fields.bufferSize = isStream ? 65_535 : max(512, Int(event.udpSize))
+    return fields
   }
 
   /// NXDOMAIN and NODATA are denials; NODATA is not told apart here, for it has no code of its own.
@@ -158,7 +168,7 @@ extension ZoneName {
 }
 
 /// Classes as CoreDNS prints them (IANA DNS CLASSes).
-func classLabel(_ value: UInt16) -> String {
+private func classLabel(_ value: UInt16) -> String {
   switch value {
   case 1: "IN"
   case 3: "CH"

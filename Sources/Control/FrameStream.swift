@@ -42,7 +42,8 @@ final class FrameStreamHandler: ChannelDuplexHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var part = unwrapInboundIn(data)
     received.writeBuffer(&part)
-    while let control = nextControl(context) {
+    // What comes behind the reason for a close is of no account.
+    while context.channel.isActive, let control = nextControl(context) {
       switch control {
       case .accept where !hasStarted:
         hasStarted = true

@@ -50,6 +50,9 @@ public struct ZoneName: Hashable, Sendable, CustomStringConvertible {
     return false
   }
 
+  /// `wire` is known to be valid and without pointers.
+  public init(spelled wire: [UInt8]) { self.init(wire: wire.map(Self.folded)) }
+
   /// `wire` is known to be valid, without pointers, and folded.
   public init(wire: [UInt8]) {
     self.wire = wire

@@ -39,25 +39,28 @@ extension Shard where R: ~Copyable {
   }
 
   /// A query of a tapped chain, before anything is done with it.
-  @inline(never) mutating func tap(_ query: Bytes, _ zone: Int, _ origin: Origin) {
-    var event = Event()
-    event.kind = .clientQuery
-    event.origin = origin
-    event.zone = zone
-    event.querySize = query.count
-    event.queryFlags = query.flags
-    push(event, query)
+  @inline(never) mutating func tap(_ message: Bytes, _ query: Query, _ zone: Int, _ origin: Origin) {
+    var event = event(.clientQuery, query, zone, origin)
+    event.querySize = message.count
+    push(event, message)
   }
 
   /// What an upstream is asked, or says, for a question of a tapped chain.
   @inline(never) mutating func tap(_ kind: Event.Kind, _ message: Bytes, of question: Int, on connection: Int) {
     var event = Event()
     event.kind = kind
-    event.zone = questions[question].zone
+    let q = questions[question]
+    event.zone = q.zone
+    event.id = message.id
+    event.queryFlags = message.flags
+    event.type = q.type
+    event.recordClass = q.recordClass
+    event.dnssecOK = q.dnssecOK
+    event.querySize = message.count
     event.upstream = pool.connections[connection].upstream
     event.isStream = pool.connections[connection].transport == .tcp
     event.isSecure = links[connection].isSecure
-    event.duration = now &- questions[question].askedAt
+    event.duration = now &- q.askedAt
     push(event, message)
   }
 

@@ -64,8 +64,8 @@ extension Shard where R: ~Copyable {
     let chain = tables.zones[zone].chain
     var query = query
     if tables.chains[chain].needsEveryQuery {
+      if tables.chains[chain].taps, !origin.isNobody { tap(buffer.slice(0, length), query, zone, origin) }
       query = offering(query, chain)
-      if tables.chains[chain].taps, !origin.isNobody { tap(buffer.slice(0, length), zone, origin) }
       if !origin.isNobody, let reply = frontedMiss(buffer, length, query, key, origin, zone, chain) { return reply }
     }
     if tables.chains[chain].caches, !origin.isNobody {

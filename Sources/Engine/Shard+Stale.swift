@@ -15,7 +15,7 @@ extension Shard where R: ~Copyable {
     let chain = tables.chains[number]
     let isStale = entry.remaining <= 0
     if isStale, !entry.isUsable || !chain.staleAtOnce && !freshness.isHeld(key.hash, now: milliseconds) { return nil }
-    if chain.taps { tap(buffer.slice(0, length), zone, asker(source)) }
+    if chain.taps { tap(buffer.slice(0, length), query, zone, asker(source)) }
     return answerAside(buffer, length, query, key, of: owner, source, entry)
   }
 

@@ -209,11 +209,7 @@ import Upstream
 
   public mutating func signalEvents() { directory.events.signal() }
 
-  public func peer(of handle: Int32) -> Peer {
-    let (peer, local) = (scratch.bytes, scratch.bytes.from(32))
-    let length = unsafe csocket_ends(descriptor(of: handle), peer.address, local.address)
-    return Peer(address: peer.slice(0, Peer.addressSize), local: local.slice(0, Int(length)))
-  }
+  public func peer(of handle: Int32) -> Peer { Peer(ofStream: descriptor(of: handle), scratch: scratch.bytes) }
 
   /// Has what can be done with a handle reported, once whenever it changes. 0 or -errno.
   mutating func watch(handle: Int) -> Int32 {

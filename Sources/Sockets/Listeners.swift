@@ -78,3 +78,13 @@ public final class Listeners: Sendable {
     return socket
   }
 }
+
+extension Peer {
+  /// A stream's other end, and the address of its own. `scratch` is `Peer.size` bytes.
+  public init(ofStream descriptor: Int32, scratch: Bytes) {
+    let local = scratch.slice(Self.localStart, Self.size - Self.localStart)
+    // Room for 28 octets and for 20.
+    let length = unsafe csocket_ends(descriptor, scratch.address, local.address)
+    self.init(address: scratch.slice(0, Self.addressSize), local: local.slice(0, Int(length)))
+  }
+}

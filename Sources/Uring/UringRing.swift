@@ -175,11 +175,7 @@ import Upstream
     unsafe curing_accept(c, listeners.tcp[listener], Token(.accept, index: listener).raw)
   }
 
-  public func peer(of handle: Int32) -> Peer {
-    let (peer, local) = (scratch.bytes, scratch.bytes.from(32))
-    let length = unsafe csocket_ends(handle, peer.address, local.address)
-    return Peer(address: peer.slice(0, Peer.addressSize), local: local.slice(0, Int(length)))
-  }
+  public func peer(of handle: Int32) -> Peer { Peer(ofStream: handle, scratch: scratch.bytes) }
 
   public mutating func open(_ upstream: Int, _ transport: Transport) -> Int32 {
     unsafe upstreams[upstream].withUnsafeBytes {

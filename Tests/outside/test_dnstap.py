@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import signal
 import socket
 import ssl
@@ -202,14 +203,16 @@ class Dnstap(DirectiveCase):
         self.collect()
         self.tapped(
             f"dnstap unix://{self.path} {{\nidentity node-7\nversion 9\n"
-            'extra "{type} {class} {name} {proto} {>id} {remote} {rcode}"\n}\ncache 30'
+            'extra "{type} {class} {name} {proto} {>id} {remote} {>do} {>bufsize} {size} {rcode}"\n}\ncache 30'
         )
-        self.ask("A.test", id=77)
-        messages = self.wait_for_messages(4)
+        for _ in range(2):
+            self.ask("A.test", id=77, edns=dnswire.opt(1400, do=True))
+        messages = self.wait_for_messages(6)
         for m in messages:
             self.assertEqual((m.identity, m.version, m.wire), (b"node-7", b"9", None))
-        self.assertEqual(messages[0].extra, b"A IN a.test. udp 77 127.0.0.1 -")
-        self.assertEqual(messages[3].extra, messages[0].extra)
+        of_clients = [m.extra for m in messages if m.kind in (CLIENT_QUERY, CLIENT_RESPONSE)]
+        self.assertEqual(of_clients, 4 * [b"A IN a.test. udp 77 127.0.0.1 true 1400 35 -"])
+        self.assertTrue(all(m.extra.startswith(b"A IN a.test. udp ") for m in messages))
 
     def test_real_collector(self):
         """fstrm_capture over TCP takes the stream, and kdig reads from its file what was asked and answered."""
@@ -258,17 +261,45 @@ class Dnstap(DirectiveCase):
     def test_a_collector_that_does_not_read(self):
         """Queries are answered all the same, and what could not be told is counted in the log when it reads again."""
         self.collect().reads.clear()
-        ringlet = self.tapped(f"dnstap {self.path} full\ncache 30")
-        packet = dnswire.query("a.test", A, id=5)
+        text = 4 * (b"\xff" + 255 * b"x")
+        records = {("big.test", dnswire.TXT): [dnswire.record("big.test", dnswire.TXT, 60, text)]}
+        ringlet = self.serve(f"dnstap {self.path} full\ncache 30", records=records)
+        packet = dnswire.query("big.test", dnswire.TXT, id=5)
         with clients.TCPClient(self.address) as client:
-            for _ in range(2000):
+            for _ in range(400):
                 client.send(*[packet] * 20)
                 for _ in range(20):
                     self.assertIsNotNone(client.receive())
         self.collector.reads.set()
         wait_for(lambda: self.collector.frames, 5, "the frames")
-        wait_for(lambda: self.ask("a.test") and "Dropped dnstap messages: " in ringlet.log(), 5, "the log line", pause=0.1)
-        self.assertLess(len(self.collector.frames), 80_000)
+        wait_for(lambda: self.ask("big.test", dnswire.TXT, tcp=True) and "Dropped dnstap messages: " in ringlet.log(), 5, "the log line", pause=0.1)
+        self.assertLess(len(self.collector.frames), 16_000)
+
+    def test_what_comes_behind_nonsense_is_of_no_account(self):
+        """A START, which no receiver sends, and an ACCEPT in one write: the stream is not begun, and the reload ends."""
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(self.path)
+        listener.listen()
+        ringlet = self.tapped(f"dnstap {self.path}\ncache 30")
+        connection, _ = listener.accept()
+        connection.settimeout(5)
+        content = struct.pack("!II", 1, len(CONTENT_TYPE)) + CONTENT_TYPE
+        with connection:
+            connection.recv(1000)
+            connection.sendall(Collector.control(2, content) + Collector.control(1, content))
+            self.assertEqual(connection.recv(1000), b"")
+        loops = self.loops(ringlet)
+        self.assertEqual(len(loops), 2)
+        ringlet.child.send_signal(signal.SIGUSR1)
+        wait_for(lambda: "Reloading complete" in ringlet.log(), 5, "the reload")
+        wait_for(lambda: len(self.loops(ringlet) - loops) == 1 and len(self.loops(ringlet)) == 2, 15, "the old loop's end")
+
+    @staticmethod
+    def loops(ringlet):
+        """Threads of event loops: one for HTTP, one for the collectors of each configuration at work."""
+        names = [pathlib.Path(f"/proc/{ringlet.pid}/task/{thread}/comm").read_text().strip() for thread in ringlet.threads]
+        return {name for name in names if name.startswith("NIO-")}
 
     def test_an_endpoint_that_is_none(self):
         """Something else than a receiver of Frame Streams: no frames, no harm, and another try each second."""

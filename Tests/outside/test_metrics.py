@@ -308,3 +308,33 @@ class Log(MetricsCase):
         tcp = re.compile(line.format(7, "AAAA", r"no\.svc\.cluster\.local\.", "tcp", "true", 65535, "NXDOMAIN"))
         harness.wait_for(lambda: len(udp.findall(self.ringlet.log())) == 2, 2, "two lines for UDP")
         harness.wait_for(lambda: len(tcp.findall(self.ringlet.log())) == 1, 2, "one line for TCP")
+
+
+class Scrapes(harness.OutsideCase):
+    """Upstream's four zones at two addresses, each asked for something of four types."""
+
+    SCRAPES = 300
+
+    def test_the_same_series_again(self):
+        """One scrape after the other writes the same series, and what they cost."""
+        upstream = peer.Peer(by_name)
+        self.addCleanup(upstream.stop)
+        port = harness.free_port()
+        zones = ("cluster.local", "in-addr.arpa", "ip6.arpa", ".")
+        directives = f"errors\ncache 30\nreload\nloop\nbind 127.0.0.1 ::1\nforward . {upstream.address}\nprometheus 127.0.0.1:{port}"
+        block = lambda port: "".join(f"{zone}:{port} {{\n{directives}\n}}\n" for zone in zones)
+        ringlet = self.start_ringlet_with(block, addresses=("127.0.0.1", "::1"))
+        for address in ("127.0.0.1", "::1"):
+            for zone in zones:
+                for type in (dnswire.A, dnswire.AAAA, dnswire.PTR, dnswire.TXT):
+                    for name in ("a", "no", "bad"):
+                        clients.ask((address, ringlet.port), dnswire.query(f"{name}.{zone}", type))
+        time.sleep(0.3)
+        bodies = [harness.http(port, "/metrics")[2]]
+        begin = ringlet.cpu_seconds()
+        bodies += [harness.http(port, "/metrics")[2] for _ in range(self.SCRAPES)]
+        cost = (ringlet.cpu_seconds() - begin) / self.SCRAPES
+        series = [[line.rpartition(" ")[0] for line in body.splitlines()] for body in bodies]
+        self.assertGreater(len(series[0]), 500)
+        self.assertTrue(all(one == series[0] for one in series))
+        self.report(f"{len(bodies[0]) / 1000:.0f} KB: {1000 * cost:.2f} ms of CPU a scrape, of {self.SCRAPES}")
