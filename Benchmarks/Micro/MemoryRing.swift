@@ -62,6 +62,8 @@ struct MemoryRing: Ring, ~Copyable {
 
   @inline(__always) func completion(_ index: Int) -> Completion { current[index].completion }
 
+  var receiveBuffers: Int { Traffic.buffers }
+  func isFilling(_ socket: Int) -> Bool { false }
   func receive(on socket: Int) {}
 
   @inline(__always) func datagram(_ completion: Completion, on socket: Int) -> Datagram? {

@@ -136,7 +136,7 @@ extension EngineMetrics {
         labels: ["shard": "\(shard)"])
     }
     for (reason, word) in [
-      ("send_slots", Counters.Shard.droppedNoSlot), ("not_sent", .droppedNotSent), ("client_gone", .droppedClientGone),
+      ("backlog", Counters.Shard.droppedBacklog), ("send_slots", .droppedNoSlot), ("not_sent", .droppedNotSent), ("client_gone", .droppedClientGone),
       ("ring_refused", .droppedRingRefused),
       ("questions", .refusedQuestions), ("questions_of_client", .refusedClient),
       ("questions_external", .refusedExternal), ("mailbox", .refusedMail), ("streams", .streamsRefused),

@@ -128,7 +128,7 @@ public struct Counters: Sendable {
   /// The shard's own words.
   public enum Shard: Int, CaseIterable, Sendable {
     /// Messages received, by datagram and by stream. Each has exactly one outcome: it is in `replies`, in `ignored`, or
-    /// in `droppedNoSlot`, `droppedClientGone` or `droppedRingRefused`.
+    /// in `droppedBacklog`, `droppedNoSlot`, `droppedClientGone` or `droppedRingRefused`.
     case datagrams, frames
     /// Replies handed to the kernel, or to a stream's output.
     case replies
@@ -137,8 +137,9 @@ public struct Counters: Sendable {
     case ignored
     /// Messages answered with FORMERR, NOTIMP or BADVERS: like CoreDNS's, the series per zone do not count them.
     case malformed
-    /// Queries without a reply: no room for one, the stream gone or not read from, the ring forbidden.
-    case droppedNoSlot, droppedClientGone, droppedRingRefused
+    /// Messages without a reply: too many of one client for the time there is, no room for a reply, the stream gone or not
+    /// read from, the ring forbidden.
+    case droppedBacklog, droppedNoSlot, droppedClientGone, droppedRingRefused
     /// Of `replies`, those that the kernel refused to send.
     case droppedNotSent
     case eventsLost

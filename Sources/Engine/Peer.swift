@@ -69,6 +69,12 @@ public struct Peer: BitwiseCopyable, Sendable {
     return isIPv6 ? words.1 ^ words.2.byteSwapped : words.2 >> 32
   }
 
+  /// The same of a socket address (at least 28 bytes).
+  @inline(__always) static func client(of address: Bytes) -> UInt64 {
+    if address[0] != 10 { return address.word(0) >> 32 }
+    return isIPv6(address) ? address.word(8) ^ address.word(16).byteSwapped : address.word(16) >> 32
+  }
+
   /// AF_INET6, and not an IPv4 address in it.
   public var isIPv6: Bool {
     words.0 & 0xFF == 10 && !(words.1 == 0 && words.2 & 0xFFFF_FFFF == 0xFFFF_0000)

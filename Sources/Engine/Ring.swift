@@ -108,6 +108,10 @@ public protocol Ring: ~Copyable {
   mutating func turn(timeout: UInt64?) -> Int
   mutating func completion(_ index: Int) -> Completion
 
+  /// Receive buffers that there are; their numbers are below that.
+  var receiveBuffers: Int { get }
+  /// Whether the kernel keeps so many datagrams for a UDP socket that it may soon have to drop some.
+  func isFilling(_ socket: Int) -> Bool
   /// Receives datagrams on a UDP socket until a completion without `more`.
   mutating func receive(on socket: Int)
   /// The datagram of a completion of `receive`; nil if it brought none.

@@ -31,6 +31,39 @@ extension Shard where R: ~Copyable {
       counters.add(.ignored)
       return giveBack(completion.buffer)
     }
+    let share = share(ofClient: Peer.client(of: datagram.sender))
+    backlog.append(.init(datagram: datagram, listener: listener, share: share), in: completion.buffer)
+  }
+
+  /// Answers the datagrams whose turn it is: some of those that wait, so that what has come meanwhile is soon seen.
+  @inline(__always) mutating func answerDatagrams() {
+    if backlog.count > backlog.capacity / 2 { shed() }
+    var left = ShardLimits.datagramsOfTurn
+    while left > 0, !backlog.isEmpty {
+      left &-= 1
+      let buffer = backlog.next()
+      admit(backlog.waiting(in: buffer), in: buffer)
+    }
+    answerBatch()
+  }
+
+  /// Where the kernel is about to drop datagrams, whosever they are, the oldest ones go of those clients that have most of
+  /// what waits here.
+  @inline(never) private mutating func shed() {
+    guard fabric.settings.listeners.indices.contains(where: { ring.isFilling($0) }) else { return }
+    while backlog.count > backlog.capacity / 2 {
+      let share = backlog.longest()
+      var excess = min(backlog.count &- backlog.capacity / 2, (backlog.count(of: share) &+ 1) / 2)
+      while excess > 0 {
+        excess &-= 1
+        counters.add(.droppedBacklog)
+        giveBack(backlog.takeFirst(of: share))
+      }
+    }
+  }
+
+  @inline(__always) private mutating func admit(_ waiting: Backlog.Waiting, in receiveBuffer: Int) {
+    let (datagram, listener) = (waiting.datagram, waiting.listener)
     let message = datagram.buffer.slice(0, datagram.length)
     switch Admission(message, stream: false) {
     case .query(let query):
@@ -39,18 +72,18 @@ extension Shard where R: ~Copyable {
       let owner = owner(key.hash)
       readers.prefetchBucket(key.hash, of: owner)
       batch[admitted] = Admitted(
-        datagram: datagram, receiveBuffer: completion.buffer, listener: listener, query: query, hash: key.hash,
+        datagram: datagram, receiveBuffer: receiveBuffer, listener: listener, query: query, hash: key.hash,
         group: key.group, owner: owner)
       admitted &+= 1
       if admitted == Admitted.batch { answerBatch() }
     case let other:
       let source = Source(listener: listener, stream: -1, address: datagram.sender, local: datagram.local)
-      reply(with: completion.buffer, length: answer(datagram.buffer, datagram.length, other, source), on: listener)
+      reply(with: receiveBuffer, length: answer(datagram.buffer, datagram.length, other, source), on: listener)
     }
   }
 
-  /// Answers what has been admitted in this turn.
-  mutating func answerBatch() {
+  /// Answers what has been admitted.
+  private mutating func answerBatch() {
     var i = 0
     while i < admitted {
       readers.prefetchEntry(batch[i].hash, of: batch[i].owner)
@@ -93,7 +126,7 @@ extension Shard where R: ~Copyable {
     hasBuffers = true
   }
 
-  /// Receives on. With no buffer left it waits for one to come back, or for the next tick: the kernel keeps datagrams
+  /// Receives on. With no buffer left it waits for some to come back, or for the next tick: the kernel keeps datagrams
   /// meanwhile.
   private mutating func rearm(_ listener: Int, failed: Bool) {
     guard leaving == nil else {
@@ -106,8 +139,10 @@ extension Shard where R: ~Copyable {
     tickAt = min(tickAt, now &+ ShardLimits.tick)
   }
 
+  /// Not before there are buffers for all listeners: the first would take the few there are, and again the next time.
   mutating func resumeReceives() {
     hasBuffers = false
+    guard backlog.count <= backlog.capacity / 4 * 3 else { return }
     while pausedReceives.first >= 0 {
       let listener = pausedReceives.first
       receivePauses.remove(listener, from: &pausedReceives)

@@ -17,6 +17,9 @@ package struct Census: Equatable, Sendable {
 }
 
 extension Shard where R: ~Copyable {
+  /// Datagrams that wait for their turn.
+  package var backlogCount: Int { backlog.count }
+
   package var census: Census {
     var census = Census()
     census.questions = questions.count

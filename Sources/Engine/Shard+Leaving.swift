@@ -56,7 +56,7 @@ extension Shard where R: ~Copyable {
         handOver(stream)
       }
     }
-    if leaving!.armed == 0, !isReading, leaving!.nothing == nil { leaveCache() }
+    if leaving!.armed == 0, !isReading, backlog.isEmpty, leaving!.nothing == nil { leaveCache() }
     tickAt = min(tickAt, now &+ ShardLimits.tick)
     if !leaving!.outbox.isEmpty { ring.wake(shards &+ index) }
     loseMailToEnded()

@@ -12,7 +12,7 @@ extension Shard where R: ~Copyable {
   public consuming func surrender(isLast: Bool) -> Segment {
     for index in 0..<streams.capacity where streams.isTaken(index) { ring.close(streams[index].handle) }
     for index in 0..<links.capacity where links.isTaken(index) { ring.close(links[index].handle) }
-    counters.add(.droppedRingRefused, waiters.count)
+    counters.add(.droppedRingRefused, waiters.count &+ backlog.count)
     if isLast {
       for other in 0..<shards where other != index { loseMail(inboxes[other]) }
       loseMailToEnded()

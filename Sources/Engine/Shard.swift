@@ -15,6 +15,8 @@ enum ShardLimits {
   static let waitersOfOne = waiters / 2
   /// Questions beyond it are for names of the cluster, if the Corefile tells them from others.
   static let externalQuestions = questions / 4 * 3
+  /// Datagrams answered in one turn.
+  static let datagramsOfTurn = 64
   /// Datagrams on their way out that are not in a receive buffer.
   static let datagrams = 4096
   static let datagramSize = 2048
@@ -101,7 +103,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   /// Receive buffers were given back: those of replies by the next turn, for then they are sent.
   var hasBuffers = false
 
-  /// Queries by datagram of this turn that are not answered yet, and their names, folded, 256 bytes each.
+  var backlog: Backlog
+  /// Queries by datagram that are answered together, and their names, folded, 256 bytes each.
   var batch: Table<Admitted>
   let batchNames = Region(size: Admitted.batch * 256)
   var admitted = 0
@@ -162,6 +165,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     upstreamOutput = Region(size: connections * UpstreamLink.outputSize)
     tlsClients = fabric.settings.upstreams.map { $0.tls?() }
     tlsSessions = Array(repeating: nil, count: connections)
+    backlog = Backlog(buffers: self.ring.receiveBuffers, shares: Self.shares)
     batch = Table(uninitialized: Admitted.batch)
     marks = Links(capacity: connections)
     let places = Stream.Limits.count + Stream.Limits.spare
@@ -194,7 +198,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
       complete(ring.completion(i))
       i &+= 1
     }
-    answerBatch()
+    answerDatagrams()
     if now >= tickAt { tick() }
     flush()
   }

@@ -18,6 +18,7 @@ struct Message: BitwiseCopyable {
 /// Datagrams on their way out: gathered in a turn, sent together at the start of the next.
 extension EpollRing {
   @inline(__always) public mutating func reply(with buffer: Int, length: Int, on socket: Int) {
+    keep(buffer)
     let reply = ReplyPairs.Held(buffer: buffer, length: length, socket: socket)
     guard pairsReplies, !listeners.isWildcard[socket] else { return queue(reply) }
     let sender = sender(buffer)

@@ -8,8 +8,6 @@ import Upstream
 /// The ring of nodes that forbid io_uring: epoll(7), recvmmsg(2) and sendmmsg(2). An operation is tried when it is asked
 /// for, or as soon as epoll says that it can go on; its completion is read in the next turn in either case.
 ///
-/// Every turn has all receive buffers, for the shard answers or gives back in the turn in which it receives.
-///
 /// A `cepoll` lives from `init` to `deinit`, and only the ring's thread touches it: every use of the pointer is sound.
 @safe public struct EpollRing: LiveRing, ~Copyable {
   let c: UnsafeMutablePointer<cepoll>
@@ -25,8 +23,16 @@ import Upstream
   private var completions = Table<Completion>(uninitialized: Limits.completions)
   private var returned = 0
   private var completed = 0
-  /// Receive buffers that this turn has filled.
-  private var received = 0
+  /// Receive buffers that nobody has: the one given back last is filled next, for the processor still has it at hand.
+  private var unused = Table<Int>(Array(0..<CEPOLL_BUFFERS))
+  private var unusedCount = CEPOLL_BUFFERS
+  /// Of replies that the next turn will send.
+  private var replied = Table<Int>(uninitialized: CEPOLL_BUFFERS)
+  private var repliedCount = 0
+  /// What a socket may fill at a time; sockets that have filled that, and may have more.
+  private var batch = 0
+  private let neighbours: Links
+  private var fullSockets = IndexList()
 
   var handles = Slab<Handle>(capacity: Limits.handles)
   var messages = Table<Message>(uninitialized: CEPOLL_REPLIES)
@@ -60,6 +66,7 @@ import Upstream
     self.index = index
     signal = directory.signal(of: index)!
     upstreams = settings.upstreams.map(\.address)
+    neighbours = Links(capacity: max(1, listeners.udp.count))
     var result = unsafe cepoll_open(c)
     guard result == 0 else { throw RingError(step: "epoll_create1", code: -result) }
     for listener in listeners.tcp { cepoll_set_nonblocking(listener) }
@@ -79,15 +86,24 @@ import Upstream
 
   public mutating func turn(timeout: UInt64?) -> Int {
     submit()
+    while repliedCount > 0 {
+      repliedCount &-= 1
+      release(replied[repliedCount])
+    }
     keepUnread()
-    unsafe cepoll_renew(c, UInt32(received))
-    received = 0
     let ready = unsafe cepoll_wait(c, completed > 0 ? 0 : timeout.map { Int64(clamping: $0) } ?? -1)
+    // A part for each socket, and none while there are few: the first would take them, and again the next time.
+    batch = unusedCount < CEPOLL_BUFFERS / 4 ? 0 : max(1, min(CEPOLL_BATCH, unusedCount / max(1, Int(ready))))
     var i = 0
     while i < Int(ready) {
       let event = unsafe cepoll_event(c, UInt32(i))
       unsafe take(Token(raw: event.data.u64), event.events)
       i &+= 1
+    }
+    while fullSockets.first >= 0 {
+      let socket = fullSockets.first
+      neighbours.remove(socket, from: &fullSockets)
+      receiveBatch(socket)
     }
     returned = completed
     return returned
@@ -143,22 +159,33 @@ import Upstream
 
   func unwatch(_ descriptor: Int32) { _ = unsafe cepoll_watch(c, descriptor, 0, 0) }
 
-  /// Takes what there is, up to a batch: epoll will come back to the rest, and to other sockets before that.
+  public var receiveBuffers: Int { CEPOLL_BUFFERS }
+
+  public func isFilling(_ socket: Int) -> Bool { csocket_is_filling(listeners.udp[socket]) != 0 }
+
+  /// Takes what there is, up to a batch. Without a buffer epoll will come back to it.
   private mutating func receiveBatch(_ socket: Int) {
-    let room = min(CEPOLL_BATCH, CEPOLL_BUFFERS &- received)
+    let room = min(batch, unusedCount)
     guard room > 0 else { return }
+    var at = 0
+    while at < room {
+      unsafe cepoll_place(c, UInt32(at), UInt32(unused[unusedCount &- 1 &- at]))
+      at &+= 1
+    }
     let token = Token(.receive, index: socket)
-    let count = unsafe cepoll_receive(c, listeners.udp[socket], UInt32(received), UInt32(room))
+    let count = unsafe cepoll_receive(c, listeners.udp[socket], UInt32(room))
     guard count >= 0 else {
       guard -count != EAGAIN, -count != EINTR else { return }
       unwatch(listeners.udp[socket])
       return complete(token, count)
     }
-    let end = received &+ Int(count)
-    while received < end {
-      complete(token, unsafe Int32(cepoll_length(c, UInt32(received))), more: true, buffer: received)
-      received &+= 1
+    at = 0
+    while at < Int(count) {
+      unusedCount &-= 1
+      complete(token, unsafe Int32(cepoll_length(c, UInt32(at))), more: true, buffer: unused[unusedCount])
+      at &+= 1
     }
+    if at == room { neighbours.append(socket, to: &fullSockets) }
   }
 
   private mutating func acceptClients(_ listener: Int) {
@@ -178,16 +205,15 @@ import Upstream
 
   @inline(__always) public func datagram(_ completion: Completion, on socket: Int) -> Datagram? {
     guard completion.result >= 0, completion.buffer >= 0 else { return nil }
-    let header = unsafe cepoll_header(c, UInt32(truncatingIfNeeded: completion.buffer))
     let buffer = bytes(completion.buffer)
     let message = buffer.from(CEPOLL_HEADROOM)
     // The payload of the one control message: in_pktinfo after AF_INET (2), else in6_pktinfo.
     let local =
-      unsafe listeners.isWildcard[socket] && header.pointee.msg_controllen > 16
+      listeners.isWildcard[socket] && buffer[CEPOLL_HAS_CONTROL] != 0
       ? buffer.slice(CEPOLL_CONTROL &+ 16, buffer[0] == 2 ? 12 : 20) : buffer.slice(0, 0)
     return Datagram(
       buffer: message, length: Int(completion.result), sender: buffer.slice(0, Int(CSOCKET_NAME)), local: local,
-      truncated: unsafe header.pointee.msg_flags & Int32(MSG_TRUNC) != 0)
+      truncated: buffer[CEPOLL_IS_CUT] != 0)
   }
 
   @inline(__always) func bytes(_ buffer: Int) -> Bytes {
@@ -195,7 +221,16 @@ import Upstream
       base: cepoll_buffer(c, UInt32(truncatingIfNeeded: buffer)), count: CEPOLL_SIZE)
   }
 
-  public mutating func release(_ buffer: Int) {}
+  @inline(__always) public mutating func release(_ buffer: Int) {
+    unused[unusedCount] = buffer
+    unusedCount &+= 1
+  }
+
+  /// The next turn sends what stands in a buffer, and has it back.
+  @inline(__always) mutating func keep(_ buffer: Int) {
+    replied[repliedCount] = buffer
+    repliedCount &+= 1
+  }
 
   // MARK: Other shards and threads
 

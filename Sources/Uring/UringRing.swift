@@ -84,6 +84,10 @@ import Upstream
       token: Token(raw: data), result: cqe.pointee.res, more: curing_more(cqe) != 0, buffer: Int(curing_buffer(cqe)))
   }
 
+  public var receiveBuffers: Int { Int(Self.buffers) }
+
+  public func isFilling(_ socket: Int) -> Bool { csocket_is_filling(listeners.udp[socket]) != 0 }
+
   public mutating func receive(on socket: Int) {
     unsafe curing_receive(
       c, Int32(socket), listeners.isWildcard[socket] ? 1 : 0, Token(.receive, index: socket).raw)

@@ -60,6 +60,7 @@ import Testing
   @Test func losesNothingWhenBuffersRunOut() {
     var faults = Faults()
     faults.buffers = 4
+    faults.fillsAt = 4096
     let world = World(seed: 5, faults: faults)
     for number in 0..<3000 { world.ask(Asked(number: number % 50)) }
     world.run(for: second)

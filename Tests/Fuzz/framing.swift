@@ -91,6 +91,8 @@ struct FuzzRing: Ring, ~Copyable {
     wire.complete(token, Int32(length))
   }
 
+  var receiveBuffers: Int { 1 }
+  func isFilling(_ socket: Int) -> Bool { false }
   func receive(on socket: Int) {}
   func datagram(_ completion: Completion, on socket: Int) -> Datagram? { nil }
   func reply(with buffer: Int, length: Int, on socket: Int) {}

@@ -30,6 +30,8 @@ package struct Faults {
   package var wakeLate = 0
   /// Receive buffers of a shard.
   package var buffers = 256
+  /// Datagrams in a socket from which on it is said to fill.
+  package var fillsAt = 2048
 
   // Upstreams, per response or connection.
   package var refuse = 0
@@ -77,6 +79,7 @@ package struct Faults {
     ]
     for (fault, most) in rates where chance.below(3) == 0 { self[keyPath: fault] = chance.below(most) }
     if chance.below(3) == 0 { buffers = 1 << (1 + chance.below(5)) }
+    if chance.below(3) == 0 { fillsAt = chance.below(20) }
     if chance.below(3) == 0 { truncateAt = 512 }
     if stall > 0, chance.below(4) == 0 { (stall, stallMost) = (1 + stall / 100, 5 * second) }
   }

@@ -16,6 +16,8 @@ final class Node {
   var hasEnded: Bool { running!.ended() }
   var refusal: Int32 { running!.refused() }
   var census: Census { running!.counted() }
+  /// Datagrams that wait for their turn.
+  var backlog: Int { running!.waiting() }
 
   /// The ring was forbidden: another shard goes on in this one's place, with its cache and on a ring of the other kind.
   func moveOn() {
@@ -38,6 +40,7 @@ extension Shard where R: ~Copyable {
   fileprivate mutating func ended() -> Bool { hasEnded }
   fileprivate mutating func refused() -> Int32 { refusal }
   fileprivate mutating func counted() -> Census { census }
+  fileprivate mutating func waiting() -> Int { backlogCount }
 }
 
 /// A configuration at work: its shards and their rings.

@@ -189,7 +189,7 @@ package final class Ledger {
       if queries[query].replies < ordinal {
         guard age > patience else { break }
         overdue += 1
-        if overdue > world.sum(.droppedNoSlot) + world.sum(.droppedRingRefused) + lost {
+        if overdue > world.sum(.droppedBacklog) + world.sum(.droppedNoSlot) + world.sum(.droppedRingRefused) + lost {
           return world.report("no reply within \(patience / millisecond) ms to \(queries[query].asked)")
         }
       }
@@ -203,7 +203,9 @@ package final class Ledger {
     let counted = world.sum(.datagrams)
     if counted != came { world.report("\(came) datagrams arrived, \(counted) were counted") }
     let received = counted + world.sum(.frames)
-    let outcomes: [Counters.Shard] = [.replies, .ignored, .droppedNoSlot, .droppedClientGone, .droppedRingRefused]
+    let outcomes: [Counters.Shard] = [
+      .replies, .ignored, .droppedBacklog, .droppedNoSlot, .droppedClientGone, .droppedRingRefused,
+    ]
     let settled = outcomes.map { world.sum($0) }
     if received != settled.reduce(0, +) {
       world.report("\(received) messages were received; \(outcomes) are \(settled), in sum \(settled.reduce(0, +))")

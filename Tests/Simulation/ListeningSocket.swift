@@ -19,6 +19,8 @@ final class ListeningSocket {
     self.index = index
   }
 
+  var isFilling: Bool { datagrams.count > world.faults.fillsAt }
+
   func receive(_ port: Port) {
     if receivers.contains(where: { $0 === port }) { world.report("a receive was armed twice") }
     receivers.append(port)

@@ -29,11 +29,12 @@ struct ReceiveBuffers {
     unused = Array(0..<count)
   }
 
+  var count: Int { owners.count }
   var areAllFree: Bool { unused.count == owners.count }
   /// Replies are the kernel's to send, also when nobody will hear what became of them.
   var areFreeOrSent: Bool { owners.allSatisfy { $0 == .ring || $0 == .sending } }
   func owner(_ index: Int) -> Owner { owners[index] }
-  /// Buffers the shard holds: none, once its turn is over.
+  /// Buffers the shard holds: once its turn is over, those of its backlog.
   private(set) var held = 0
 
   func bytes(_ index: Int) -> Bytes { memory.region.bytes.slice(index * Self.size, Self.size) }

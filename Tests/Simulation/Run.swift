@@ -58,7 +58,7 @@ package struct Tally: Sendable, Equatable {
     failures = world.ledger.failures
     stale = world.ledger.staleReplies
     ignored = world.sum(.ignored)
-    dropped = world.sum(.droppedNoSlot) + world.sum(.droppedClientGone) + world.sum(.droppedRingRefused)
+    dropped = world.sum(.droppedBacklog) + world.sum(.droppedNoSlot) + world.sum(.droppedClientGone) + world.sum(.droppedRingRefused)
     upstreamQuestions = world.upstreams.reduce(0) { $0 + $1.questions }
     reloads = world.reloads
     suspensions = world.suspensions.count

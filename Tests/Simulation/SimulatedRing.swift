@@ -12,6 +12,8 @@ struct SimulatedRing: Ring, ~Copyable {
   mutating func turn(timeout: UInt64?) -> Int { port.reap() }
   mutating func completion(_ index: Int) -> Completion { port.see(index) }
 
+  var receiveBuffers: Int { port.buffers.count }
+  func isFilling(_ socket: Int) -> Bool { port.listening[socket].isFilling }
   mutating func receive(on socket: Int) { port.submit { $0.listening[socket].receive($0) } }
   func datagram(_ completion: Completion, on socket: Int) -> Datagram? { port.datagram(completion) }
   mutating func reply(with buffer: Int, length: Int, on socket: Int) { port.reply(buffer, length, socket) }

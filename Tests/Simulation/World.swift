@@ -131,7 +131,7 @@ package final class World {
       return port.generation.fabric.stages.ordered == .serve ? node.moveOn() : port.generation.end(node)
     }
     port.submit()
-    if port.buffers.held > 0 { report("a receive buffer was neither replied with nor released") }
+    if port.buffers.held != node.backlog { report("a receive buffer was neither replied with nor released") }
     for fault in port.buffers.faults { report(fault) }
     port.checkBounds()
     if port.hasEvents { readEvents(port) }

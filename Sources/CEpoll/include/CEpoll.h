@@ -14,12 +14,15 @@
 #pragma clang assume_nonnull begin
 
 enum {
-  CEPOLL_BUFFERS = 512, /* datagrams received in one turn */
-  CEPOLL_BATCH = 64,    /* of them from one socket, in one call */
+  CEPOLL_BUFFERS = 512, /* datagrams received and not answered */
+  CEPOLL_BATCH = 64,    /* received from one socket in one call */
   CEPOLL_REPLIES = 1024, /* messages in one round of sending */
   CEPOLL_EVENTS = 256,
-  /* A receive buffer: the sender's address at 0, control data at 32, the datagram. Its size is no power of two: the same
+  /* A receive buffer: the sender's address at 0, whether the datagram was cut and whether there is control data, control
+     data at 32, the datagram. Its size is no power of two: the same
      offset of different buffers falls on different sets of the processor's cache. */
+  CEPOLL_IS_CUT = CSOCKET_NAME,
+  CEPOLL_HAS_CONTROL,
   CEPOLL_CONTROL = 32,
   CEPOLL_HEADROOM = CEPOLL_CONTROL + CSOCKET_CONTROL,
   CEPOLL_ROOM = 1240,
@@ -36,8 +39,8 @@ struct cepoll {
   int set;
   int has_nanoseconds; /* epoll_pwait2 (Linux 5.11), as far as is known */
   struct epoll_event events[CEPOLL_EVENTS];
-  struct mmsghdr received[CEPOLL_BUFFERS];
-  struct iovec places[CEPOLL_BUFFERS];
+  struct mmsghdr received[CEPOLL_BATCH];
+  struct iovec places[CEPOLL_BATCH];
   struct mmsghdr replies[CEPOLL_REPLIES];
   struct cepoll_parts parts[CEPOLL_REPLIES];
   unsigned char buffers[CEPOLL_BUFFERS][CEPOLL_SIZE];
@@ -45,18 +48,10 @@ struct cepoll {
 
 static inline struct epoll_event cepoll_event(const struct cepoll *c, unsigned at) { return c->events[at]; }
 static inline unsigned char *cepoll_buffer(struct cepoll *c, unsigned at) { return c->buffers[at]; }
-static inline const struct msghdr *cepoll_header(const struct cepoll *c, unsigned at) { return &c->received[at].msg_hdr; }
+/* Of the datagrams that the last call received. */
 static inline unsigned cepoll_length(const struct cepoll *c, unsigned at) { return c->received[at].msg_len; }
 /* Octets of the first part of a message that is to be sent. */
 static inline size_t cepoll_first_length(const struct cepoll *c, unsigned at) { return c->parts[at].parts[0].iov_len; }
-
-/* The first `used` receive buffers may be received into again. */
-static inline void cepoll_renew(struct cepoll *c, unsigned used) {
-  for (unsigned i = 0; i < used; i++) {
-    c->received[i].msg_hdr.msg_namelen = CSOCKET_NAME;
-    c->received[i].msg_hdr.msg_controllen = CSOCKET_CONTROL;
-  }
-}
 
 /* Zeroed, for the caller to open, and to delete. Without memory for it there is nothing to go on with. */
 static inline struct cepoll *cepoll_new(void) {
@@ -70,12 +65,6 @@ static inline int cepoll_open(struct cepoll *c) {
   c->set = epoll_create1(EPOLL_CLOEXEC);
   if (c->set < 0) return -errno;
   c->has_nanoseconds = 1;
-  for (unsigned i = 0; i < CEPOLL_BUFFERS; i++) {
-    c->places[i] = (struct iovec){c->buffers[i] + CEPOLL_HEADROOM, CEPOLL_ROOM};
-    c->received[i].msg_hdr = (struct msghdr){.msg_name = c->buffers[i], .msg_iov = &c->places[i], .msg_iovlen = 1,
-                                             .msg_control = c->buffers[i] + CEPOLL_CONTROL};
-  }
-  cepoll_renew(c, CEPOLL_BUFFERS);
   return 0;
 }
 
@@ -112,9 +101,23 @@ static inline int cepoll_can_read(uint32_t events) { return (events & (EPOLLIN |
 static inline int cepoll_can_write(uint32_t events) { return (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0; }
 static inline int cepoll_hung_up(uint32_t events) { return (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0; }
 
-/* Receives what is there, at most `count` datagrams, into the buffers from `first` on: how many, or -errno. */
-static inline int cepoll_receive(struct cepoll *c, int socket, unsigned first, unsigned count) {
-  int n = recvmmsg(socket, c->received + first, count, MSG_DONTWAIT, 0);
+/* The datagram that the next call receives as its `at`th goes into a buffer. */
+static inline void cepoll_place(struct cepoll *c, unsigned at, unsigned buffer) {
+  unsigned char *b = c->buffers[buffer];
+  c->places[at] = (struct iovec){b + CEPOLL_HEADROOM, CEPOLL_ROOM};
+  c->received[at].msg_hdr = (struct msghdr){.msg_name = b, .msg_namelen = CSOCKET_NAME, .msg_iov = &c->places[at], .msg_iovlen = 1,
+                                            .msg_control = b + CEPOLL_CONTROL, .msg_controllen = CSOCKET_CONTROL};
+}
+
+/* Receives what is there, at most `count` datagrams: how many, or -errno. */
+static inline int cepoll_receive(struct cepoll *c, int socket, unsigned count) {
+  int n = recvmmsg(socket, c->received, count, MSG_DONTWAIT, 0);
+  for (int i = 0; i < n; i++) {
+    const struct msghdr *h = &c->received[i].msg_hdr;
+    unsigned char *b = (unsigned char *)h->msg_name;
+    b[CEPOLL_IS_CUT] = (h->msg_flags & MSG_TRUNC) != 0;
+    b[CEPOLL_HAS_CONTROL] = h->msg_controllen > sizeof(struct cmsghdr);
+  }
   return n < 0 ? -errno : n;
 }
 

@@ -140,6 +140,14 @@ static inline uint32_t csocket_drops(int socket) {
   return memory[SK_MEMINFO_DROPS];
 }
 
+/* Whether datagrams that wait to be received take more than half of a socket's buffer. */
+static inline int csocket_is_filling(int socket) {
+  uint32_t memory[SK_MEMINFO_VARS] = {0};
+  socklen_t length = sizeof memory;
+  getsockopt(socket, SOL_SOCKET, SO_MEMINFO, memory, &length);
+  return memory[SK_MEMINFO_RMEM_ALLOC] > memory[SK_MEMINFO_RCVBUF] / 2;
+}
+
 /* Another descriptor of the same socket, or -errno. */
 static inline int csocket_share(int socket) {
   int s = fcntl(socket, F_DUPFD_CLOEXEC, 0);

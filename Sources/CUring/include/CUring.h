@@ -19,6 +19,7 @@
 
 enum {
   CURING_HEADROOM = 16 + CSOCKET_NAME,
+  CURING_MULTISHOT = 32,    /* instalments of a multishot receive before others have their turn (MULTISHOT_MAX_RETRY) */
   CURING_TAIL = 192         /* what a reply by sendmsg is sent with stands at the buffer's end */
 };
 
@@ -110,23 +111,29 @@ static inline void curing_hand_over(struct curing *c) {
   c->adding = 0;
 }
 
-/* Submits, waits for one completion (timeout_ns < 0: for ever), and returns how many there are. `seen` are those of the
-   last turn. */
+/* Submits, waits for one completion (timeout_ns < 0: for ever), and returns how many there are: what waits in the sockets is
+   among them, up to half of the buffers; one call takes no more than CURING_MULTISHOT datagrams from each. `seen` are those of
+   the last turn. */
 static inline unsigned curing_turn(struct curing *c, unsigned seen, int64_t timeout_ns) {
   io_uring_cq_advance(&c->ring, seen);
   if (c->adding > c->count / 2) { /* do not wait with less than that */
     curing_entered(c, io_uring_submit(&c->ring));
     curing_hand_over(c);
   }
-  if (timeout_ns < 0) {
-    curing_entered(c, io_uring_submit_and_wait(&c->ring, 1));
+  if (timeout_ns <= 0) {
+    curing_entered(c, timeout_ns ? io_uring_submit_and_wait(&c->ring, 1) : io_uring_submit_and_get_events(&c->ring));
   } else {
     struct __kernel_timespec t = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
     struct io_uring_cqe *first;
     curing_entered(c, io_uring_submit_and_wait_timeout(&c->ring, &first, 1, &t, 0));
   }
   curing_hand_over(c);
-  return io_uring_cq_ready(&c->ring);
+  unsigned before, ready = 0;
+  do {
+    before = ready;
+    ready = io_uring_cq_ready(&c->ring);
+  } while (ready - before >= CURING_MULTISHOT && ready < c->count / 2 && curing_entered(c, io_uring_get_events(&c->ring)) >= 0);
+  return ready;
 }
 
 static inline struct io_uring_cqe *curing_cqe(struct curing *c, unsigned index) {
