@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import socket
 import struct
 import subprocess
@@ -86,7 +87,7 @@ class Floods(harness.OutsideCase):
         metrics = harness.wait_for(self.settled, 10, "the last question to be answered")
         received = metrics.sum("ringlet_datagrams_total") + metrics.sum("ringlet_stream_messages_total")
         outcomes = {word: metrics.sum(f"ringlet_{word}_total") for word in ("replies", "ignored")}
-        for reason in ("send_slots", "client_gone", "ring_refused"):
+        for reason in ("backlog", "send_slots", "client_gone", "ring_refused"):
             outcomes[reason] = metrics.sum("ringlet_dropped_total", reason=reason)
         self.assertEqual(received, sum(outcomes.values()), outcomes)
 
@@ -116,6 +117,40 @@ class Floods(harness.OutsideCase):
         with self.bystander() as others:
             flood = harness.dnsperf(self.ringlet.port, names, "-l", "3" if harness.QUICK else "10", "-c", "1", "-q", "200")
         self.check(others, f"{flood.completed} answers to one client at {flood.qps:.0f}/s")
+
+    def test_a_flood_beyond_the_time_there_is(self):
+        """While the server stands still, one client fills its socket, and then others ask: when it goes on, all that it has
+        no time for is the flood's, and the others do not wait for the rest of it."""
+        upstream = self.start_peer()
+        self.serve(upstream.address)
+        packet = dnswire.query(zone.service(1), dnswire.A)
+        flood = self.client("127.0.0.3")
+        others = [self.client(f"127.0.1.{n}") for n in range(1, 101)]
+        self.ringlet.child.send_signal(signal.SIGSTOP)
+        try:
+            # A datagram takes 768 octets of the socket's 8 MiB.
+            for _ in range(9000):
+                flood.send(packet)
+            for s in others:
+                s.send(packet)
+                s.send(packet)
+        finally:
+            self.ringlet.child.send_signal(signal.SIGCONT)
+        for s in others:
+            for _ in range(2):
+                self.assertEqual(dnswire.decode(s.recv(512)).rcode, NOERROR)
+        self.account()
+        metrics = harness.scrape(self.ringlet.setup_port)
+        self.assertGreater(metrics.sum("ringlet_dropped_total", reason="backlog"), 1000)
+        self.assertEqual(metrics.sum("ringlet_kernel_drops_total"), 0)
+
+    def client(self, address):
+        s = self.enterContext(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        s.bind((address, 0))
+        s.connect(self.address)
+        s.settimeout(5)
+        return s
 
     def test_slow_tcp_clients(self):
         """10,000 connections that send an octet and wait: the oldest idle ones go, others are accepted."""
