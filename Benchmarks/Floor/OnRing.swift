@@ -21,7 +21,8 @@ func answerOnRing(port: UInt16) throws -> Never {
       i &+= 1
       guard completion.token.operation == .receive else { continue }
       if !completion.more { ring.receive(on: 0) }
-      guard let datagram = ring.datagram(completion, on: 0) else { continue }
+      guard completion.buffer >= 0 else { continue }
+      let datagram = ring.datagram(in: completion.buffer, result: completion.result, on: 0)
       ring.reply(with: completion.buffer, length: makeReply(in: datagram.buffer, length: datagram.length), on: 0)
     }
   }

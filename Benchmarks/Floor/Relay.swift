@@ -51,8 +51,8 @@ private struct Relay: ~Copyable {
       switch completion.token.operation {
       case .receive:
         if !completion.more { ring.receive(on: 0) }
-        if let datagram = ring.datagram(completion, on: 0) {
-          take(datagram)
+        if completion.buffer >= 0 {
+          take(ring.datagram(in: completion.buffer, result: completion.result, on: 0))
           ring.release(completion.buffer)
         }
       case .connect: connected(completion.result)

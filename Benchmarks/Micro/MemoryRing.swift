@@ -66,11 +66,12 @@ struct MemoryRing: Ring, ~Copyable {
   func isFilling(_ socket: Int) -> Bool { false }
   func receive(on socket: Int) {}
 
-  @inline(__always) func datagram(_ completion: Completion, on socket: Int) -> Datagram? {
-    guard completion.result >= 0, completion.buffer >= 0 else { return nil }
-    let message = traffic.datagram(completion.buffer)
+  @inline(__always) func sender(of buffer: Int) -> Bytes { traffic.sender(buffer) }
+
+  @inline(__always) func datagram(in buffer: Int, result: Int32, on socket: Int) -> Datagram {
+    let message = traffic.datagram(buffer)
     return Datagram(
-      buffer: message, length: Int(completion.result), sender: traffic.sender(completion.buffer),
+      buffer: message, length: Int(result), sender: traffic.sender(buffer),
       local: message.slice(0, 0), truncated: false)
   }
 

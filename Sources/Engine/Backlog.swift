@@ -6,16 +6,27 @@ import Memory
 ///
 /// The datagrams stay in their receive buffers, which bound it.
 package struct Backlog: ~Copyable {
+  /// A datagram in a receive buffer, as its completion told of it.
   package struct Waiting: BitwiseCopyable {
-    let datagram: Datagram
-    let listener: Int
-    package let share: Int
+    package let result: Int32
+    package let listener: UInt16
+    package let share: UInt16
+    fileprivate var next: Int32 = -1
 
-    package init(datagram: Datagram, listener: Int, share: Int) {
-      self.datagram = datagram
-      self.listener = listener
-      self.share = share
+    package init(result: Int32, listener: Int, share: Int) {
+      self.result = result
+      self.listener = UInt16(truncatingIfNeeded: listener)
+      self.share = UInt16(truncatingIfNeeded: share)
     }
+  }
+
+  private struct Queue: BitwiseCopyable {
+    var first: Int32 = -1
+    var last: Int32 = -1
+    var count: Int32 = 0
+    /// The share whose turn comes after this one's; `unlisted`: this one has none.
+    var next = Queue.unlisted
+    static let unlisted: Int32 = -2
   }
 
   /// Datagrams of one queue that are served in a row: a resolver's A and AAAA stay together, and leave as a pair.
@@ -23,21 +34,19 @@ package struct Backlog: ~Copyable {
 
   /// By receive buffer.
   private var datagrams: Table<Waiting>
-  private let links: Links
-  /// By share of clients; those that are not empty, in the order of their turns.
-  private var queues: Table<IndexList>
-  private let neighbours: Links
-  private var round = IndexList()
+  /// By share of clients.
+  private var queues: Table<Queue>
+  /// Shares in the order of their turns: all of which something waits, and some that have nothing any more.
+  private var firstShare: Int32 = -1
+  private var lastShare: Int32 = -1
   private var served = 0
   package private(set) var count = 0
-  let capacity: Int
+  package let capacity: Int
 
   package init(buffers: Int, shares: Int) {
     capacity = buffers
     datagrams = Table(uninitialized: buffers)
-    links = Links(capacity: buffers)
-    queues = Table([IndexList](repeating: IndexList(), count: shares))
-    neighbours = Links(capacity: shares)
+    queues = Table([Queue](repeating: Queue(), count: shares))
   }
 
   package var isEmpty: Bool { count == 0 }
@@ -46,48 +55,59 @@ package struct Backlog: ~Copyable {
   @inline(__always) package func waiting(in buffer: Int) -> Waiting { datagrams[buffer] }
 
   @inline(__always) package mutating func append(_ waiting: Waiting, in buffer: Int) {
+    let (share, number) = (Int(waiting.share), Int32(truncatingIfNeeded: buffer))
     datagrams[buffer] = waiting
-    if queues[waiting.share].count == 0 { neighbours.append(waiting.share, to: &round) }
-    links.append(buffer, to: &queues[waiting.share])
+    let queue = queues[share]
+    if queue.count > 0 { datagrams[Int(queue.last)].next = number } else { queues[share].first = number }
+    queues[share].last = number
+    queues[share].count = queue.count &+ 1
+    if queue.next == Queue.unlisted { list(share) }
     count &+= 1
+  }
+
+  private mutating func list(_ share: Int) {
+    queues[share].next = -1
+    let number = Int32(truncatingIfNeeded: share)
+    if lastShare >= 0 { queues[Int(lastShare)].next = number } else { firstShare = number }
+    lastShare = number
   }
 
   /// Takes the datagram whose turn it is, and returns its buffer; -1: none waits.
   @inline(__always) package mutating func next() -> Int {
-    let share = round.first
-    guard share >= 0 else { return -1 }
-    let buffer = takeFirst(of: share)
-    served &+= 1
-    if queues[share].count == 0 {
-      served = 0
-    } else if served == Self.visit {
-      served = 0
-      if round.count > 1 {
-        neighbours.remove(share, from: &round)
-        neighbours.append(share, to: &round)
+    while firstShare >= 0 {
+      let share = Int(firstShare)
+      let isEmpty = queues[share].count == 0
+      if !isEmpty, served < Self.visit {
+        served &+= 1
+        return takeFirst(of: share)
       }
+      served = 0
+      firstShare = queues[share].next
+      if firstShare < 0 { lastShare = -1 }
+      queues[share].next = Queue.unlisted
+      if !isEmpty { list(share) }
     }
-    return buffer
+    return -1
   }
 
-  /// The share of which most wait.
+  /// The share of which most wait; -1: nothing does.
   package func longest() -> Int {
-    var longest = round.first
+    var longest = Int(firstShare)
     var share = longest
     while share >= 0 {
       if queues[share].count > queues[longest].count { longest = share }
-      share = neighbours.next(share)
+      share = Int(queues[share].next)
     }
     return longest
   }
 
-  package func count(of share: Int) -> Int { queues[share].count }
+  package func count(of share: Int) -> Int { Int(queues[share].count) }
 
-  /// Takes the datagram of a share that has waited longest, and returns its buffer.
+  /// Takes the datagram of a share that has waited longest, and returns its buffer. The share must have one.
   @inline(__always) package mutating func takeFirst(of share: Int) -> Int {
-    let buffer = queues[share].first
-    links.remove(buffer, from: &queues[share])
-    if queues[share].count == 0 { neighbours.remove(share, from: &round) }
+    let buffer = Int(queues[share].first)
+    queues[share].first = datagrams[buffer].next
+    queues[share].count &-= 1
     count &-= 1
     return buffer
   }

@@ -114,8 +114,10 @@ public protocol Ring: ~Copyable {
   func isFilling(_ socket: Int) -> Bool
   /// Receives datagrams on a UDP socket until a completion without `more`.
   mutating func receive(on socket: Int)
-  /// The datagram of a completion of `receive`; nil if it brought none.
-  func datagram(_ completion: Completion, on socket: Int) -> Datagram?
+  /// Who sent the datagram in a buffer that a completion of `receive` brought: a socket address, 28 bytes.
+  func sender(of buffer: Int) -> Bytes
+  /// The datagram; `result` is that completion's.
+  func datagram(in buffer: Int, result: Int32, on socket: Int) -> Datagram
   /// Sends the first `length` bytes of a datagram's buffer to its sender, from where it was sent to, and takes the
   /// buffer back when it is sent. A `reply` completes only if that fails.
   mutating func reply(with buffer: Int, length: Int, on socket: Int)

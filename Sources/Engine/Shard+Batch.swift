@@ -24,15 +24,10 @@ extension Shard where R: ~Copyable {
   @inline(__always) mutating func received(_ completion: Completion) {
     let listener = completion.token.index
     if !completion.more { rearm(listener, failed: completion.result < 0) }
-    guard let datagram = ring.datagram(completion, on: listener) else { return }
+    guard completion.buffer >= 0 else { return }
     counters.add(.datagrams)
-    // A message cut by the buffer's end is not the one that was sent.
-    guard !datagram.truncated else {
-      counters.add(.ignored)
-      return giveBack(completion.buffer)
-    }
-    let share = share(ofClient: Peer.client(of: datagram.sender))
-    backlog.append(.init(datagram: datagram, listener: listener, share: share), in: completion.buffer)
+    let share = share(ofClient: Peer.client(of: ring.sender(of: completion.buffer)))
+    backlog.append(.init(result: completion.result, listener: listener, share: share), in: completion.buffer)
   }
 
   /// Answers the datagrams whose turn it is: some of those that wait, so that what has come meanwhile is soon seen.
@@ -63,7 +58,13 @@ extension Shard where R: ~Copyable {
   }
 
   @inline(__always) private mutating func admit(_ waiting: Backlog.Waiting, in receiveBuffer: Int) {
-    let (datagram, listener) = (waiting.datagram, waiting.listener)
+    let listener = Int(waiting.listener)
+    let datagram = ring.datagram(in: receiveBuffer, result: waiting.result, on: listener)
+    // A message cut by the buffer's end is not the one that was sent.
+    guard !datagram.truncated else {
+      counters.add(.ignored)
+      return giveBack(receiveBuffer)
+    }
     let message = datagram.buffer.slice(0, datagram.length)
     switch Admission(message, stream: false) {
     case .query(let query):

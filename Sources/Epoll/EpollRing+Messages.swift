@@ -21,9 +21,9 @@ extension EpollRing {
     keep(buffer)
     let reply = ReplyPairs.Held(buffer: buffer, length: length, socket: socket)
     guard pairsReplies, !listeners.isWildcard[socket] else { return queue(reply) }
-    let sender = sender(buffer)
+    let sender = sender(of: buffer)
     guard let other = pairs.exchange(reply, from: sender) else { return }
-    guard other.socket == reply.socket, ReplyPairs.isSame(self.sender(Int(other.buffer)), sender) else {
+    guard other.socket == reply.socket, ReplyPairs.isSame(self.sender(of: Int(other.buffer)), sender) else {
       return queue(other)
     }
     pairs.drop(sender)
@@ -36,8 +36,6 @@ extension EpollRing {
       secondLength: Int(second.length))
     queued &+= 1
   }
-
-  @inline(__always) private func sender(_ buffer: Int) -> Bytes { bytes(buffer).slice(0, Int(CSOCKET_NAME)) }
 
   private mutating func queue(_ reply: ReplyPairs.Held) {
     makeRoom()

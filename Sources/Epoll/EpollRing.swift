@@ -203,16 +203,17 @@ import Upstream
     }
   }
 
-  @inline(__always) public func datagram(_ completion: Completion, on socket: Int) -> Datagram? {
-    guard completion.result >= 0, completion.buffer >= 0 else { return nil }
-    let buffer = bytes(completion.buffer)
+  @inline(__always) public func sender(of buffer: Int) -> Bytes { bytes(buffer).slice(0, Int(CSOCKET_NAME)) }
+
+  @inline(__always) public func datagram(in buffer: Int, result: Int32, on socket: Int) -> Datagram {
+    let buffer = bytes(buffer)
     let message = buffer.from(CEPOLL_HEADROOM)
     // The payload of the one control message: in_pktinfo after AF_INET (2), else in6_pktinfo.
     let local =
       listeners.isWildcard[socket] && buffer[CEPOLL_HAS_CONTROL] != 0
       ? buffer.slice(CEPOLL_CONTROL &+ 16, buffer[0] == 2 ? 12 : 20) : buffer.slice(0, 0)
     return Datagram(
-      buffer: message, length: Int(completion.result), sender: buffer.slice(0, Int(CSOCKET_NAME)), local: local,
+      buffer: message, length: Int(result), sender: buffer.slice(0, Int(CSOCKET_NAME)), local: local,
       truncated: buffer[CEPOLL_IS_CUT] != 0)
   }
 

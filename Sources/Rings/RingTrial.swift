@@ -70,7 +70,8 @@ public struct RingTrial<R: LiveRing & ~Copyable>: ~Copyable {
     var peer = Peer()
     for _ in 0..<2 {
       let completion = try expect(.receive, "recvmsg, multishot, into a buffer ring")
-      guard completion.more, let datagram = ring.datagram(completion, on: 0), datagram.length == 4 else {
+      let datagram = try received(completion, on: 0)
+      guard completion.more, datagram.length == 4 else {
         throw RingError(step: "recvmsg, multishot, into a buffer ring", code: EIO)
       }
       peer = Peer(address: datagram.sender, local: datagram.local)
@@ -80,7 +81,7 @@ public struct RingTrial<R: LiveRing & ~Copyable>: ~Copyable {
     try answered(plain, "send")
     try ask(wildcard)
     let completion = try expect(.receive, "recvmsg, multishot, with packet info")
-    guard let datagram = ring.datagram(completion, on: 1), datagram.local.count > 0 else {
+    guard try received(completion, on: 1).local.count > 0 else {
       throw RingError(step: "recvmsg, multishot, with packet info", code: EIO)
     }
     ring.reply(with: completion.buffer, length: 4, on: 1)
@@ -88,6 +89,11 @@ public struct RingTrial<R: LiveRing & ~Copyable>: ~Copyable {
     ring.send(slot.bytes, length: 4, to: peer, on: 0, token: Token(.send, index: 0))
     try succeeded(expect(.send, "send from a slot"), "send from a slot")
     try answered(plain, "send from a slot")
+  }
+
+  private func received(_ completion: Completion, on socket: Int) throws(RingError) -> Datagram {
+    guard completion.buffer >= 0 else { throw RingError(step: "recvmsg, multishot", code: -completion.result) }
+    return ring.datagram(in: completion.buffer, result: completion.result, on: socket)
   }
 
   /// A connection of the ring to itself, what goes through it, and a read that is cancelled.

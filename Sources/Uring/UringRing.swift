@@ -93,17 +93,16 @@ import Upstream
       c, Int32(socket), listeners.isWildcard[socket] ? 1 : 0, Token(.receive, index: socket).raw)
   }
 
-  @inline(__always) public func datagram(_ completion: Completion, on socket: Int) -> Datagram? {
-    guard completion.result >= 0, completion.buffer >= 0 else { return nil }
-    let buffer = bytes(completion.buffer)
+  @inline(__always) public func sender(of buffer: Int) -> Bytes { bytes(buffer).slice(16, Int(CSOCKET_NAME)) }
+
+  @inline(__always) public func datagram(in buffer: Int, result: Int32, on socket: Int) -> Datagram {
+    let buffer = bytes(buffer)
     // struct io_uring_recvmsg_out: namelen, controllen, payloadlen, flags; 32 bits each, host order.
-    let name = Int(buffer.u32(0).byteSwapped)
     let control = Int(buffer.u32(4).byteSwapped)
     let payload = Int(buffer.u32(8).byteSwapped)
     let flags = buffer.u32(12).byteSwapped
     let isWildcard = listeners.isWildcard[socket]
     let start = Int(CURING_HEADROOM) &+ (isWildcard ? Int(CSOCKET_CONTROL) : 0)
-    guard name <= Int(CSOCKET_NAME), Int(completion.result) >= start else { return nil }
     let message = buffer.from(start)
     // The payload of the one control message: in_pktinfo after AF_INET (2), else in6_pktinfo.
     let local =
@@ -124,11 +123,9 @@ import Upstream
   @inline(__always) public mutating func reply(with buffer: Int, length: Int, on socket: Int) {
     let reply = ReplyPairs.Held(buffer: buffer, length: length, socket: socket)
     guard pairsReplies, !listeners.isWildcard[socket] else { return send(reply) }
-    let sender = bytes(buffer).slice(16, Int(CSOCKET_NAME))
+    let sender = sender(of: buffer)
     guard let other = pairs.exchange(reply, from: sender) else { return }
-    guard other.socket == reply.socket,
-      ReplyPairs.isSame(bytes(Int(other.buffer)).slice(16, Int(CSOCKET_NAME)), sender)
-    else { return send(other) }
+    guard other.socket == reply.socket, ReplyPairs.isSame(self.sender(of: Int(other.buffer)), sender) else { return send(other) }
     pairs.drop(sender)
     let (first, second) = other.length >= reply.length ? (other, reply) : (reply, other)
     unsafe curing_reply_pair(

@@ -1,18 +1,10 @@
 import Engine
-import Memory
 import Simulation
 import Testing
 
 /// Whose turn it is among datagrams that wait.
 struct BacklogTests {
-  private static let nothing = Region(size: 64)
-
-  private static func waiting(_ share: Int) -> Backlog.Waiting {
-    let bytes = nothing.bytes
-    let datagram = Datagram(
-      buffer: bytes, length: 0, sender: bytes.slice(0, Peer.addressSize), local: bytes.slice(0, 0), truncated: false)
-    return Backlog.Waiting(datagram: datagram, listener: 0, share: share)
-  }
+  private static func waiting(_ share: Int) -> Backlog.Waiting { Backlog.Waiting(result: 0, listener: 0, share: share) }
 
   /// 500 datagrams of one client, then one of another: it is served after four of the first.
   @Test func aFloodWaitsBehindItself() {
@@ -61,7 +53,7 @@ struct BacklogTests {
           #expect(left == 0)
           continue
         }
-        let share = backlog.waiting(in: buffer).share
+        let share = Int(backlog.waiting(in: buffer).share)
         #expect(buffer == queues[share].removeFirst())
         unused.append(buffer)
         for other in 0..<16 { waited[other] = other == share || queues[other].isEmpty ? 0 : waited[other] + 1 }

@@ -94,7 +94,10 @@ struct FuzzRing: Ring, ~Copyable {
   var receiveBuffers: Int { 1 }
   func isFilling(_ socket: Int) -> Bool { false }
   func receive(on socket: Int) {}
-  func datagram(_ completion: Completion, on socket: Int) -> Datagram? { nil }
+  func sender(of buffer: Int) -> Bytes { preconditionFailure("there are no datagrams") }
+  func datagram(in buffer: Int, result: Int32, on socket: Int) -> Datagram {
+    preconditionFailure("there are no datagrams")
+  }
   func reply(with buffer: Int, length: Int, on socket: Int) {}
   func release(_ buffer: Int) {}
   func peer(of handle: Int32) -> Peer { Peer(octets: [2, 0, 0x12, 0x34, 10, 0, 0, 7]) }

@@ -46,8 +46,8 @@ final class Stand<R: LiveRing & ~Copyable> {
   /// The datagram of the next receive.
   func nextDatagram() throws -> (Completion, Datagram) {
     let completion = try next(.receive)
-    guard let datagram = ring.datagram(completion, on: 0) else { throw Late(what: "a datagram") }
-    return (completion, datagram)
+    guard completion.buffer >= 0 else { throw Late(what: "a datagram") }
+    return (completion, ring.datagram(in: completion.buffer, result: completion.result, on: 0))
   }
 
   @discardableResult func turn(milliseconds: UInt64) -> Int {

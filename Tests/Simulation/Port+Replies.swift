@@ -3,10 +3,6 @@ import Memory
 
 /// Datagrams: those that came, and the replies to them.
 extension Port {
-  func datagram(_ completion: Completion) -> Datagram? {
-    completion.buffer >= 0 ? buffers.datagram(completion.buffer) : nil
-  }
-
   func release(_ buffer: Int) { buffers.release(buffer) }
 
   func reply(_ buffer: Int, _ length: Int, _ listener: Int) {

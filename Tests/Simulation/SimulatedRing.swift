@@ -15,7 +15,8 @@ struct SimulatedRing: Ring, ~Copyable {
   var receiveBuffers: Int { port.buffers.count }
   func isFilling(_ socket: Int) -> Bool { port.listening[socket].isFilling }
   mutating func receive(on socket: Int) { port.submit { $0.listening[socket].receive($0) } }
-  func datagram(_ completion: Completion, on socket: Int) -> Datagram? { port.datagram(completion) }
+  func sender(of buffer: Int) -> Bytes { port.buffers.datagram(buffer).sender }
+  func datagram(in buffer: Int, result: Int32, on socket: Int) -> Datagram { port.buffers.datagram(buffer) }
   mutating func reply(with buffer: Int, length: Int, on socket: Int) { port.reply(buffer, length, socket) }
   mutating func release(_ buffer: Int) { port.release(buffer) }
 
