@@ -47,6 +47,7 @@ package struct EntryShape {
 /// The first six words of an entry.
 package struct EntryHeader {
   package static let words = 6
+  static let hashAt = 1
   /// No message holds more TTLs: 65,535 octets less the header, in records of at least 11 (root owner, no RDATA).
   package static let maximumOffsets = (65_535 - 12) / 11
   static let maximumName = 255
@@ -69,7 +70,7 @@ package struct EntryHeader {
   /// Reads the header that starts at `at` of `words`.
   package init(_ words: Words, at: Int) {
     shape = EntryShape(raw: words.relaxed(at))
-    hash = words.relaxed(at &+ 1)
+    hash = words.relaxed(at &+ Self.hashAt)
     identity = words.relaxed(at &+ 2)
     stored = words.relaxed(at &+ 3)
     life = words.relaxed(at &+ 4)
@@ -89,7 +90,7 @@ package struct EntryHeader {
 
   func write(to words: Words, at: Int) {
     words.set(relaxed: shape.raw, at: at)
-    words.set(relaxed: hash, at: at &+ 1)
+    words.set(relaxed: hash, at: at &+ Self.hashAt)
     words.set(relaxed: identity, at: at &+ 2)
     words.set(relaxed: stored, at: at &+ 3)
     words.set(relaxed: life, at: at &+ 4)

@@ -20,5 +20,7 @@ struct Ghosts: Sendable {
     return tags & 0xFFFF == tag || tags >> 16 & 0xFFFF == tag || tags >> 32 & 0xFFFF == tag || tags >> 48 == tag
   }
 
+  func prefetch(bucket: Int) { words.bytes.prefetch(at(.success, bucket) &* 8) }
+
   private func at(_ store: Store, _ bucket: Int) -> Int { bucket / Bucket.slots * 2 + Int(store.rawValue) }
 }

@@ -39,6 +39,7 @@ extension Segment {
     target.words.copyIn(ttlOffsets, at: start &+ shape.offsetsAt / 8)
     target.words.copyIn(image, at: start &+ shape.imageAt / 8)
     target.set(head: target.after(position, shape.words))
+    target.words.bytes.prefetch(target.at(target.tail) &* 8)
 
     // Whatever the slot holds by now goes with this: making room may have moved its entry, or evicted and counted it.
     let last = index[at]
@@ -46,6 +47,24 @@ extension Segment {
     index.publish(Slot(tag: Slot.tag(of: key.hash), log: target.name, position: position), at: at, heat: 0)
     counters.add(1, to: .entries, zone: Int(answer.zone), store: answer.store)
     return own == nil || last.isEmpty ? .inserted : .replaced
+  }
+
+  /// Starts bringing from memory what an `insert` under a hash will look at soon: its bucket and ghosts, and in either
+  /// store the bucket of the entry that has been on probation longest, which probably makes room for it.
+  public func prefetch(_ hash: UInt64) {
+    reader.prefetchBucket(hash)
+    ghosts.prefetch(bucket: index.bucket(hash))
+    prefetchVictim(log(.probation(.success)))
+    prefetchVictim(log(.probation(.denial)))
+  }
+
+  /// The insert before asked for its header. What lies there may be a gap, as short as a word.
+  @inline(__always) private func prefetchVictim(_ log: Log) {
+    let hashAt = log.at(log.tail) &+ EntryHeader.hashAt
+    guard hashAt < log.words.count else { return }
+    let bucket = index.bucket(log.words.relaxed(hashAt))
+    index.slots.bytes.prefetch(bucket &* 8)
+    ghosts.prefetch(bucket: bucket)
   }
 
   /// Number of the slot that holds the key's entry.
@@ -67,11 +86,12 @@ extension Segment {
   /// coldest denial, and for a success that of the coldest success.
   private func vacancy(_ key: Key, _ store: Store, _ now: UInt64) -> Int? {
     let first = index.bucket(key.hash)
+    // Each header is somewhere else in memory, and most buckets have room.
+    for at in first..<first &+ Bucket.slots where index[at].isEmpty { return at }
     var best: Int? = nil
     var bestRank = Int.max
     for at in first..<first &+ Bucket.slots {
       let slot = index[at]
-      if slot.isEmpty { return at }
       let rank =
         if header(slot).isSpent(now) {
           0

@@ -128,6 +128,9 @@ public struct Questions: ~Copyable {
     buckets.bytes.set(u32: UInt32(truncatingIfNeeded: index &+ 1), at: bucket(hash))
   }
 
+  /// Starts bringing from memory what `find` of a hash, and `remove`, look at first.
+  @inline(__always) public func prefetch(_ hash: UInt64) { buckets.bytes.prefetch(bucket(hash)) }
+
   /// The pending question equal to `key`: all of it is compared, never the hash alone.
   public func find(_ key: QuestionKey) -> Int? {
     var index = head(key.hash)
