@@ -31,22 +31,29 @@ ALONE = (
     "test_upstream_loss",
 )
 ON_BOTH_RINGS = (
+    "test_admission",
     "test_cache",
     "test_clients",
+    "test_directives",
+    "test_dnstap",
+    "test_floods",
+    "test_forgeries",
+    "test_handover",
     "test_hot_path",
     "test_joining",
+    "test_metrics",
     "test_mutations",
     "test_pairs",
     "test_pipelining",
-    "test_floods",
-    "test_handover",
     "test_reload",
     "test_saturation",
     "test_scenarios",
     "test_stale",
     "test_tcp_service",
+    "test_time",
     "test_tls",
     "test_upstream_loss",
+    "test_upstreams",
 )
 AT_ONCE = 4
 LIMIT = 400  # seconds for one module
