@@ -1,9 +1,13 @@
 """Never down: a new process takes over from the old one, and a supervisor starts one that died, with sockets and cache."""
 
 import asyncio
+import contextlib
+import json
+import mmap
 import os
 import signal
 import socket
+import struct
 import time
 import unittest
 
@@ -189,6 +193,74 @@ class Supervised(HandoverCase):
         os.kill(ringlet.pid, signal.SIGKILL)
         ringlet.ended()
         harness.wait_for(lambda: not os.path.exists(f"/proc/{engine}"), 10, "the engine to end")
+
+
+class Estates(HandoverCase):
+    """What a process makes of the estate of one that died: the test is the supervisor that keeps it."""
+
+    ESTATE, DESCRIPTORS, NOTHING = 3, 4, 5  # first octets of messages (Sources/Control/Estate.swift)
+
+    @contextlib.contextmanager
+    def kept(self, *messages, **options):
+        """An engine that begins with `messages`, (bytes, descriptors) each, and the line to it."""
+        own, engines = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with own:
+            with engines:
+                for message, descriptors in messages:
+                    socket.send_fds(own, [message], descriptors)
+                number = engines.fileno()
+                yield self.serve(
+                    lambda port: self.block(port, cache="cache 3600"), passing=(number,), env={"RINGLET_KEEPER": str(number)},
+                    **options,
+                ), own
+
+    def estate(self):
+        """The engine that left it, dead; the estate's header; its descriptors."""
+        with self.kept((bytes([self.NOTHING]), [])) as (engine, line):
+            line.settimeout(5)
+            header, *_ = socket.recv_fds(line, 1 << 20, 0)
+            self.assertEqual(header[0], self.ESTATE)
+            message, descriptors, *_ = socket.recv_fds(line, 16, 250)
+            self.assertEqual(message, bytes([self.DESCRIPTORS]))
+            self.fill(engine)
+            engine.child.kill()
+            engine.ended()
+        return engine, json.loads(header[1:]), descriptors
+
+    def begin_with(self, header, descriptors, dead):
+        """An engine that begins with an estate; whether it says that it takes over; how many names it asks for."""
+        asked = len(self.peer.asked)
+        messages = (bytes([self.ESTATE]) + json.dumps(header).encode(), []), (bytes([self.DESCRIPTORS]), descriptors)
+        with self.kept(*messages, like=dead, ready=False) as (engine, _):
+            # Datagrams go to the sockets of whoever has them open.
+            for descriptor in descriptors:
+                os.close(descriptor)
+            engine.wait_ready()
+            self.fill(engine)
+            engine.stop()
+        return "Takes over" in engine.log(), len(self.peer.asked) - asked
+
+    def test_one_of_another_version_or_boot(self):
+        """The start is one without an estate: nothing is taken over, every name is asked."""
+        self.peer.script = lasting
+        for key, value in ((None, None), ("version", 2), ("boot", "another"), ("heritage", {})):
+            with self.subTest(key):
+                dead, header, descriptors = self.estate()
+                if key:
+                    self.assertIn(key, header)
+                    header[key] = value
+                self.assertEqual(self.begin_with(header, descriptors, dead), (False, NAMES) if key else (True, 0))
+
+    def test_a_cache_in_disorder(self):
+        """Sockets are taken over, but a cache that was being written, or is of another layout, is forgotten."""
+        self.peer.script = lasting
+        for what, word, value in (("being written", 32, 1), ("another layout", 1, 2)):
+            with self.subTest(what):
+                dead, header, descriptors = self.estate()
+                with mmap.mmap(descriptors[0], 4096) as segment:
+                    self.assertEqual(struct.unpack_from("=Q", segment, 8 * word)[0], value - 1)
+                    struct.pack_into("=Q", segment, 8 * word, value)
+                self.assertEqual(self.begin_with(header, descriptors, dead), (True, NAMES))
 
 
 if __name__ == "__main__":
