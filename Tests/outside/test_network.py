@@ -95,7 +95,7 @@ class NetworkCase(harness.OutsideCase):
         wait_for(lambda: "ready" in standin.log(), 5, "the stand-in")
         return address
 
-    def start(self, *flags, addresses=None, env=None, port=None, more="", ready=True, command=(), upstream=None):
+    def start(self, *flags, addresses=None, env=None, port=None, more="", ready=True, command=(), upstream=None, like=None):
         """Ringlet on the node; ended after the test where the test has not ended it."""
         addresses = addresses or self.addresses
         upstream = upstream or f"127.0.0.1:{self.nsd.port}"
@@ -104,7 +104,7 @@ class NetworkCase(harness.OutsideCase):
         flags += ["-health-port", str(HEALTH_PORT)]
         ringlet = harness.Ringlet(
             self.directory, block, port=port, addresses=addresses, flags=flags, env=env or self.env, netns=self.node,
-            command=command,
+            command=command, like=like,
         )
         self.addCleanup(self.end, ringlet)
         return ringlet.wait_ready() if ready else ringlet
@@ -239,17 +239,68 @@ class IPTablesCase:
         second.stop()
         self.assertEqual(self.rules(), [])
 
-    def test_a_second_instance_puts_back_what_the_first_takes_away(self):
-        """An upgrade by surge: both share the port; the old one's teardown finds the new one on guard."""
-        first = self.start()
-        self.wait_for_rules(36)
-        second = self.start(port=first.port)
-        first.stop()
-        wait_for(lambda: self.device_addresses() == set(self.addresses), 5, "the addresses")
-        self.wait_for_rules(36)
-        self.query_all(first.port)
-        second.stop()
-        self.assertEqual(self.rules(), [])
+    def test_a_second_instance_keeps_what_both_need(self):
+        """An upgrade by surge, beside the old one, from its hands, and of one supervisor by another: the old one's end takes
+        nothing away, not for a moment; the last one's end takes the rules."""
+        for what, flags, follows, command in (
+            ("beside", ("--shards", "2"), False, ()),
+            ("from its hands", (), True, ()),
+            ("supervised", (), True, ("supervise",)),
+        ):
+            with self.subTest(what):
+                first = self.start(command=command)
+                self.wait_for_rules(36)
+                if follows:
+                    second = self.start(like=first, command=command, ready=False)
+                    wait_for(lambda: "Takes over" in second.log(), 10, "the second")
+                else:
+                    second = self.start(*flags, port=first.port)
+                with self.losses() as losses:
+                    first.stop()
+                    self.assertEqual(len(self.rules()), 36)
+                    self.query_all(first.port)
+                    self.assertEqual(losses(), [])
+                    self.assertNotRegex(first.log(), "Deleted|Removed")
+                    second.stop()
+                    self.assertEqual(self.rules(), [])
+                    # A dummy would be gone; from a bridge go the addresses that one has added oneself.
+                    for address in self.device_addresses():
+                        run("ip", "-n", self.node, "addr", "del", address, "dev", DEVICE)
+                    # That losses can be seen.
+                    seen = len(self.addresses) + (36 if self.backend == "nft" else 0)
+                    wait_for(lambda: len(losses()) == seen, 5, f"{seen} losses")
+
+    @contextlib.contextmanager
+    def losses(self):
+        """The kernel's reports of addresses, and of rules of iptables-nft, that are deleted. (Those of legacy iptables it
+        does not report.)"""
+        argv = {"ip": ["ip", "monitor", "address"], "nft": ["nft", "monitor", "rules"]}
+        monitors = {
+            name: harness.Process(["ip", "netns", "exec", self.node, *words], os.path.join(self.directory, f"{name}.monitor"))
+            for name, words in argv.items()
+            if name == "ip" or self.backend == "nft"
+        }
+
+        def listens(name):
+            if name == "ip":
+                run("ip", "-n", self.node, "addr", "add", "192.0.2.9/32", "dev", "lo")
+                run("ip", "-n", self.node, "addr", "del", "192.0.2.9/32", "dev", "lo")
+            else:
+                self.in_node("nft", "add rule inet probe c counter")
+            return monitors[name].log()
+
+        try:
+            for name in monitors:
+                wait_for(lambda: listens(name), 5, f"{name} monitor")
+            yield lambda: [
+                line
+                for monitor in monitors.values()
+                for line in monitor.log().splitlines()
+                if re.search(rf"^Deleted.* {DEVICE} |^delete rule", line)
+            ]
+        finally:
+            for monitor in monitors.values():
+                monitor.end()
 
 
 class IPTablesNftTest(IPTablesCase, NetworkCase):
