@@ -39,7 +39,7 @@ class Upgrades(HandoverCase):
     UPGRADES = 5 if harness.QUICK else 20
 
     def test_the_cache_goes_over(self):
-        """Names that the old process asked for are not asked again; the old one ends without a word of teardown."""
+        """Names that the old process asked for are not asked again."""
         self.peer.script = lasting
         old = self.serve(shards=2)
         self.fill(old)
@@ -137,6 +137,27 @@ class Upgrades(HandoverCase):
         old.stop()
         self.check(new, name_of(1))
 
+    def test_beside_the_old_one_under_load(self):
+        """Where sockets cannot be handed over: processes of one and of two shards one after the other, each with sockets of
+        its own beside the old one's (SO_REUSEPORT), which is then told to end."""
+        self.peer.script = lasting
+        first = self.serve(lambda port: self.block(port, cache="cache 3600"), shards=2)
+        self.fill(first)
+        running = [first]
+
+        def upgrades(is_over):
+            for number in range(self.UPGRADES // 2):
+                new = self.start_ringlet_with(lambda _: "", like=first, ready=False, shards=1 + number % 2)
+                harness.wait_for(lambda: "CoreDNS-" in new.log(), 10, "the new process")
+                self.assertNotIn("Takes over", new.log())
+                running.append(new)
+                running[-2].stop()
+            self.assertFalse(is_over(), "the load ended before the last upgrade")
+
+        result = self.under_load(first, 5 if harness.QUICK else 15, upgrades, "-Q", harness.RATE)
+        self.report(f"{self.UPGRADES // 2} upgrades, {result.completed} answers, {result.lost} lost")
+        self.assertEqual((result.lost, result.rcodes), (0, {"NOERROR": result.completed}), result.text)
+
 
 class Supervised(HandoverCase):
     def serve_supervised(self, **options):
@@ -153,7 +174,7 @@ class Supervised(HandoverCase):
         harness.wait_for(lambda: set(harness.descendants(ringlet.pid)) - {dead}, 5, "another engine")
 
     def test_a_killed_engine_is_back_with_its_cache(self):
-        """kill -9 under load: no answer lost, no name asked again."""
+        """kill -9 under load: answers again within 100 ms; only what the dead engine had in hand is lost, no name asked again."""
         self.peer.script = lasting
         ringlet = self.serve_supervised(block=lambda port: self.block(port, cache="cache 3600"), shards=2)
         self.fill(ringlet)
@@ -174,7 +195,10 @@ class Supervised(HandoverCase):
         self.assertLessEqual(result.lost, 20, result.text)
         self.assertEqual(len(self.peer.asked), asked, "questions for cached names")
         self.report(f"{len(gaps)} kills, {result.completed} answers, {result.lost} lost; "
-                    f"answering again after {1000 * max(gaps):.0f} ms at most")
+                    f"answering again after {1000 * min(gaps):.0f} to {1000 * max(gaps):.0f} ms")
+        # The promise for one that gets a processor, and an order of magnitude for those that wait for one.
+        self.assertLessEqual(min(gaps), 0.1)
+        self.assertLessEqual(max(gaps), 1)
 
     def test_its_end_is_the_engines(self):
         """SIGTERM goes to the engine, whose exit code is the supervisor's; so does a fault at the start."""
