@@ -1,6 +1,7 @@
 """Old answers (spec plugins.md, cache: serve_stale, prefetch; RFC 8767) and reasons for failures (RFC 8914)."""
 
 import asyncio
+import collections
 import os
 import signal
 import struct
@@ -13,7 +14,7 @@ import harness
 import peer
 from dnswire import NOERROR, NXDOMAIN, SERVFAIL
 
-STALE, CACHED_ERROR, STALE_NXDOMAIN, UNREACHABLE, NETWORK, INVALID = 3, 13, 19, 22, 23, 24
+OTHER, STALE, CACHED_ERROR, STALE_NXDOMAIN, UNREACHABLE, NETWORK, INVALID = 0, 3, 13, 19, 22, 23, 24
 OLD, NEW = bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2])
 NAME = "a.svc.cluster.local"
 
@@ -363,6 +364,39 @@ class Reasons(StaleCase):
 
         self.say = malformed
         self.check(INVALID)
+
+    def test_decisions_of_a_directive(self):
+        """Names that a directive keeps for itself, and has nothing for, and those for which there is no forward."""
+        template = 'template IN A {{\n        match "^known[.]"\n        answer "{{{{ .Name }}}} 30 IN A {}"\n    }}'
+        for what, options in {
+            "except": {"options": "force_tcp\nexcept svc.cluster.local"},
+            "hosts": {"more": "hosts {\n        10.0.0.1 b.svc.cluster.local\n    }"},
+            "template": {"more": template.format("10.0.0.1")},
+            "a template's record is none": {"more": template.replace("known", "a").format("nowhere")},
+        }.items():
+            with self.subTest(what):
+                self.serve(**options)
+                self.check(OTHER)
+                self.check(OTHER, tcp=True)
+                self.assertIsNone(self.ask(edns=False).edns)
+                self.assertEqual(self.upstream.asked, [])
+
+    def test_no_forward(self):
+        ringlet = self.start_ringlet_with(lambda port: f"cluster.local:{port} {{\n    bind 127.0.0.1\n    cache 30\n}}\n")
+        self.address = ("127.0.0.1", ringlet.port)
+        self.check(OTHER)
+
+    def test_shedding(self):
+        """One address that has more than its share of a full table's questions."""
+        self.serve()
+        self.say = self.silence
+        packets = [dnswire.query(f"n{n}.cluster.local", id=n, edns=dnswire.opt()) for n in range(2500)]
+        found = collections.Counter((e.reply.rcode, *reasons(e.reply)) for e in clients.ask_all(self.address, packets))
+        refused = int(self.metrics().sum("ringlet_dropped_total", reason="questions_of_client"))
+        self.assertGreater(refused, 0)
+        self.assertEqual(found[SERVFAIL, OTHER], refused)
+        waited = found[SERVFAIL, UNREACHABLE] + found[SERVFAIL, NETWORK]
+        self.assertEqual(waited, 2500 - refused, found)
 
     def test_upstreams_own(self):
         """It is not ours to explain."""
