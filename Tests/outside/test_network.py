@@ -536,6 +536,37 @@ class FailureTest(NetworkCase):
         self.assertEqual(self.device_addresses(), set())
 
 
+class BlackHoleTest(NetworkCase):
+    def test_an_upstream_that_vanishes(self):
+        """The upstream's packets, and those to it, are dropped: who asks has SERVFAIL in time, the connection is given up,
+        though nobody closes it, and the next answer comes once there is a way again."""
+        upstream = self.start_standin()
+        port = upstream.split(":")[1]
+        ringlet = self.start("-setupiptables=false", upstream=upstream)
+
+        def ask(number):
+            words = ["dig", f"@{LOCAL}", "-p", str(ringlet.port), "+tries=1", "+time=6"]
+            return self.in_node(*words, f"u-{number}.svc-1.ns-1.svc.cluster.local", check=False)
+
+        def connections():
+            return self.in_node("ss", "-Htno", "state", "established", f"( dport = :{port} )").splitlines()
+
+        self.assertIn("10.96.0.2", ask(0))
+        self.assertTrue(connections())
+        before = {line.split()[2] for line in connections()}
+        self.in_node("nft", f"add rule inet probe c tcp dport {port} drop; add rule inet probe c tcp sport {port} drop")
+        begun = time.monotonic()
+        reply = ask(1)
+        took = time.monotonic() - begun
+        self.assertIn("status: SERVFAIL", reply)
+        self.assertLess(took, 5.5)
+        wait_for(lambda: not before & {line.split()[2] for line in connections()}, 10, "the end of the old connection")
+        self.report(f"SERVFAIL after {took:.1f} s, connection given up {time.monotonic() - begun:.1f} s after the question")
+        self.in_node("nft", "flush chain inet probe c")
+        numbers = iter(range(2, 1000))
+        wait_for(lambda: "10.96.0.2" in ask(next(numbers)), 15, "an answer")
+
+
 class SupervisedTest(NetworkCase):
     def kill(self, ringlet):
         """kill -9 of the engine, once it serves."""

@@ -278,6 +278,30 @@ class Verify(StaleCase):
         time.sleep(1.2)
         self.expect(self.ask(), NEW, 1)
 
+    def test_prefer_positive_and_immediate(self):
+        """The old answer at once, and goes on though upstream denies the name; a block without the policy takes the
+        denial."""
+        preferring = cache("serve_stale 1h immediate", "serve_stale_policy prefer_positive")
+        self.say = self.address_is(OLD)
+        self.upstream = peer.Peer(self.script)
+        self.addCleanup(self.upstream.stop)
+        other = "a.other.cluster.local"
+        self.ringlet = self.start_ringlet_with(lambda port: "".join(
+            harness.corefile(self.upstream.address, port=port, cache=stores, domain=domain)
+            for domain, stores in (("cluster.local", preferring), ("other.cluster.local", cache("serve_stale 1h immediate")))))
+        self.address = ("127.0.0.1", self.ringlet.port)
+        for name in (NAME, other):
+            self.expect(self.ask(name), OLD)
+        time.sleep(1.2)
+        self.say = self.rcode_is(NXDOMAIN)
+        for name in (NAME, other):
+            self.expect(self.ask(name), OLD, 0, [STALE])
+            harness.wait_for(lambda: self.questions(name) == 2, 2, "the refresh")
+        harness.wait_for(lambda: self.ask(other).rcode == NXDOMAIN, 2, "the denial")
+        for _ in range(2):
+            self.expect(self.ask(), OLD, 0, [STALE])
+            time.sleep(1.2)
+
     def test_two_shards(self):
         """Whichever shard a client comes to."""
         self.serve("serve_stale 1h verify 100ms", shards=2)
