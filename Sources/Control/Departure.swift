@@ -6,8 +6,8 @@ import Synchronization
 final class Departure: Sendable {
   /// Of the two seconds that the kubelet gives at the least, the rest is for the teardown.
   private static let beforeTearDown = Duration.milliseconds(1200)
-  /// As long as CoreDNS gives its servers to stop.
-  private static let afterTearDown = Duration.seconds(5)
+  /// Both together are as long as CoreDNS gives its servers to stop, and longer than a question takes.
+  private static let afterTearDown = Duration.milliseconds(3800)
 
   private let hooks: @Sendable () -> Void
   private let tearDown: @Sendable () -> Void

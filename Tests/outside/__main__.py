@@ -33,6 +33,7 @@ ALONE = (
 ON_BOTH_RINGS = (
     "test_admission",
     "test_cache",
+    "test_chaos",
     "test_clients",
     "test_directives",
     "test_dnstap",
