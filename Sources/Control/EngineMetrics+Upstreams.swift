@@ -143,7 +143,9 @@ extension EngineMetrics {
     ] {
       out.counter(
         "ringlet_dropped_total", Double(total(word)),
-        help: "Queries without an answer, or with SERVFAIL, for want of room.",
+        help: "For want of room: queries with SERVFAIL or an old answer (questions, questions_of_client, "
+          + "questions_external, mailbox), queries without an answer (send_slots, not_sent, client_gone, ring_refused), "
+          + "connections closed at once (streams).",
         labels: ["reason": reason])
     }
     out.counter(

@@ -167,9 +167,11 @@ public final class NodeCache: Sendable {
         let lameduck = blocks.compactMap { $0.health?.lameduck.nanoseconds }.max() ?? 0
         var left = timespec(tv_sec: Int(lameduck / 1_000_000_000), tv_nsec: Int(lameduck % 1_000_000_000))
         unsafe nanosleep(&left, nil)
+        // What comes from now on is another's, if there is one.
+        if !sharesSockets, hasNeighbour { work.withLock { $0?.retire() } }
       },
       tearDown: { [self] in if !flags.skipTeardown, !hasSibling { network.tearDown() } },
-      drain: { [self] in drain() }, log: log)
+      drain: { [self] limit in drain(limit) }, log: log)
   }
 
   private func receive(_ signal: Signals.Signal, _ departure: Departure) {
@@ -185,11 +187,16 @@ public final class NodeCache: Sendable {
     }
   }
 
-  /// Waits until nobody waits for an upstream any more, at most as long as CoreDNS gives its servers to stop. What comes
-  /// from now on is another's, if there is one.
-  private func drain() {
-    if !sharesSockets, hasNeighbour { work.withLock { $0?.retire() } }
-    let end = ContinuousClock.now + .seconds(5)
-    while work.withLock({ $0.map(\.isIdle) == false }), ContinuousClock.now < end { usleep(5000) }
+  /// Waits until nobody waits for an upstream any more, at most as long as `limit`.
+  private func drain(_ limit: Duration) {
+    let isIdle = { [self] in work.withLock { $0.map(\.isIdle) != false } }
+    if isIdle() { return }
+    let end = ContinuousClock.now + limit
+    // Once more after the last: its answer leaves when its shard's turn is over.
+    repeat { usleep(Self.turn) } while !isIdle() && ContinuousClock.now < end
+    usleep(Self.turn)
   }
+
+  /// Microseconds.
+  private static let turn: UInt32 = 5000
 }

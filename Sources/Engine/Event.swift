@@ -26,11 +26,11 @@ public struct Event: BitwiseCopyable, Sendable {
     func reason(_ rcode: UInt16) -> ExtendedError? {
       guard rcode == Rcode.servFail else { return nil }
       return switch self {
-      case .none, .resolver: nil
+      case .none: nil
       case .upstreamTimeout, .upstreamsDown: .noReachableAuthority
       case .upstreamUnusable: .networkError
       case .malformedAnswer: .invalidData
-      case .tooManyQuestions, .tooManyConcurrent, .noForward, .malformedTemplate: .other
+      case .tooManyQuestions, .tooManyConcurrent, .noForward, .resolver, .malformedTemplate: .other
       }
     }
   }

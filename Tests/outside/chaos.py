@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import os
+import pathlib
 import random
 import select
 import shutil
@@ -22,6 +23,8 @@ import peer
 TTL = 5
 STABLE, CHANGING = 300, 3000  # names that are asked again and again, and names that rarely are
 TIMEOUT = 5.0
+REMEMBERED = 30.0  # seconds after its end in which a question's id is used for no other, and an answer to it is known
+KILL = "kill"
 UPSTREAM_FAULTS = ("silent", "slow", "refuses", "garbage", "closes", "forges", "gone")
 
 
@@ -63,9 +66,14 @@ class Upstream:
         self.state = state
 
 
+# What can happen, as often as it stands here.
+EVENTS = """reload reload change change upgrade kill stand_still upstream_fault upstream_fault upstream_fault both_upstreams_gone
+            tcp_clients tcp_clients flood noise slow_clients""".split()
+
+
 class Client(threading.Thread):
     """Asks and checks. A query is lost if nothing comes in time; SERVFAIL and REFUSED are failures, whose number tells
-    how often the upstreams' faults were seen; anything else but the right answer is wrong."""
+    how often the upstreams' faults were seen; anything else but the right answer, once, is wrong."""
 
     def __init__(self, port, rate, dice):
         super().__init__()
@@ -76,6 +84,7 @@ class Client(threading.Thread):
         self.lost_during = collections.Counter()
         self.failed_during = collections.Counter()
         self.cause = "nothing"
+        self.killed_at = -TIMEOUT
         self.worst = 0.0
 
     def name(self):
@@ -93,7 +102,7 @@ class Client(threading.Thread):
         for s in sockets:
             poll.register(s, select.EPOLLIN)
         by_descriptor = {s.fileno(): s for s in sockets}
-        waiting = collections.OrderedDict()
+        waiting, past = collections.OrderedDict(), collections.OrderedDict()
         begun, asked = time.monotonic(), 0
         while not self.is_over.is_set() or waiting:
             now = time.monotonic()
@@ -101,7 +110,7 @@ class Client(threading.Thread):
                 s = sockets[asked % len(sockets)]
                 id = self.dice.randrange(65536)
                 asked += 1
-                if (s.fileno(), id) in waiting:
+                if (s.fileno(), id) in waiting or (s.fileno(), id) in past:
                     continue
                 name = self.name()
                 try:
@@ -116,25 +125,39 @@ class Client(threading.Thread):
                         data = by_descriptor[descriptor].recv(65535)
                     except OSError:
                         break
-                    self.take(data, waiting.pop((descriptor, int.from_bytes(data[:2], "big")), None))
+                    key = descriptor, int.from_bytes(data[:2], "big")
+                    if key in waiting:
+                        self.take(data, *waiting.pop(key))
+                        past[key] = now, "twice"
+                    else:
+                        self.count_stray(key, *past.get(key, (now, "never asked")))
             while waiting:
                 key, (name, at, cause) = next(iter(waiting.items()))
                 if now - at < TIMEOUT:
                     break
                 del waiting[key]
-                self.counts["lost"] += 1
-                self.lost_during[cause] += 1
+                past[key] = now, "late"
+                self.lose(at, cause)
+            while past and now - next(iter(past.values()))[0] > REMEMBERED:
+                past.popitem(last=False)
         for s in sockets:
             s.close()
 
-    def take(self, data, question):
-        if question is None:
-            self.counts["late or twice"] += 1
-            return
-        name, at, cause = question
+    def take(self, data, name, at, cause):
         self.worst = max(self.worst, time.monotonic() - at)
         self.counts["answered"] += 1
         self.check(data, name, cause)
+
+    def count_stray(self, key, at, what):
+        """An answer to a question that does not wait for it."""
+        self.counts[what] += 1
+        if what != "late":
+            self.wrong.append(f"id {key[1]}: {what}; answered {time.monotonic() - at:.3f} s ago")
+
+    def lose(self, at, cause):
+        """A question that was asked at a time: an engine that was killed since had it in hand."""
+        self.counts["lost"] += 1
+        self.lost_during[KILL if self.killed_at >= at else cause] += 1
 
     def check(self, data, name, cause):
         try:
@@ -155,18 +178,23 @@ class Client(threading.Thread):
 
     def ask_over_tcp(self, count):
         """A connection with some queries at once, checked as the others."""
-        names = [self.name() for _ in range(count)]
+        names = dict(enumerate(self.name() for _ in range(count)))
         try:
             with clients.TCPClient(self.address, TIMEOUT) as client:
-                client.send(*[dnswire.query(name, dnswire.A, id=id) for id, name in enumerate(names)])
-                for _ in names:
+                client.send(*[dnswire.query(name, dnswire.A, id=id) for id, name in names.items()])
+                begun = time.monotonic()
+                while names:
                     data = client.receive()
                     if data is None:
-                        self.counts["lost"] += 1
-                        self.lost_during[self.cause + " (TCP)"] += 1
+                        for _ in names:
+                            self.lose(begun, self.cause + " (TCP)")
                         break
+                    id = int.from_bytes(data[:2], "big")
+                    if id not in names:
+                        self.count_stray((0, id), begun, "twice")
+                        continue
                     self.counts["answered"] += 1
-                    self.check(data, names[int.from_bytes(data[:2], "big")], self.cause + " (TCP)")
+                    self.check(data, names.pop(id), self.cause + " (TCP)")
         except OSError as error:
             self.counts["TCP connections refused or reset"] += 1
             self.lost_during[f"{self.cause} (TCP: {error.__class__.__name__})"] += 0
@@ -175,29 +203,39 @@ class Client(threading.Thread):
 class Course:
     """Ringlet and what happens to it."""
 
-    def __init__(self, directory, dice, rate):
-        self.directory, self.dice = directory, dice
+    def __init__(self, directory, dice, rate, without=()):
+        self.directory, self.dice, self.without = directory, dice, without
+        self.options, self.stale = "force_tcp", ""
         self.upstreams = [Upstream(random.Random(dice.random())), Upstream(random.Random(dice.random()))]
         self.events = collections.Counter()
         self.current = self.start(None)
         self.client = Client(self.current.port, rate, random.Random(dice.random()))
 
-    def start(self, like):
+    def block(self, port):
         ups = " ".join(u.peer.address if u.peer else f"127.0.0.1:{u.port}" for u in self.upstreams)
-        block = lambda port: (
-            f"cluster.local:{port} {{\n    errors\n    cache {{\n        success 2000\n        denial 1000\n    }}\n"
-            f"    bind 127.0.0.1\n    forward . {ups} {{\n        force_tcp\n    }}\n}}\n"
-        )
-        ringlet = harness.Ringlet(self.directory, block, shards=2, like=like, command=("supervise",))
+        cache = f"cache {{\n        success 2000\n        denial 1000\n{self.stale}    }}"
+        return harness.corefile(ups, port=port, options=self.options, cache=cache)
+
+    def start(self, like):
+        ringlet = harness.Ringlet(self.directory, self.block, shards=2, like=like, command=("supervise",))
         return ringlet if like else ringlet.wait_ready()
 
     def engine(self, ringlet=None):
         return next(iter(harness.descendants((ringlet or self.current).pid)), None)
 
-    # What can happen, by name.
+    # The events.
 
     def reload(self):
         os.kill(self.engine(), signal.SIGUSR1)
+
+    def change(self):
+        """Another configuration: upstreams over TCP or UDP, old answers or none."""
+        self.options = self.dice.choice(("force_tcp", "prefer_udp"))
+        self.stale = self.dice.choice(("", "        serve_stale 1h immediate\n", "        serve_stale 1h verify\n"))
+        pathlib.Path(self.current.corefile).write_text(self.block(self.current.port))
+        done = self.current.log().count("Reloading complete")
+        os.kill(self.engine(), signal.SIGUSR1)
+        harness.wait_for(lambda: self.current.log().count("Reloading complete") > done, 15, "the changed configuration")
 
     def upgrade(self):
         old, self.current = self.current, self.start(self.current)
@@ -205,6 +243,7 @@ class Course:
         old.stop()
 
     def kill(self):
+        self.client.killed_at = time.monotonic()
         os.kill(self.engine(), signal.SIGKILL)
         time.sleep(0.3)
 
@@ -232,6 +271,21 @@ class Course:
         for _ in range(self.dice.randrange(1, 10)):
             self.client.ask_over_tcp(self.dice.randrange(1, 50))
 
+    def flood(self):
+        """Names that nobody has asked, for a second or two; what comes back is checked."""
+        names = {}
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as s:
+            s.connect(self.client.address)
+            for id in range(self.dice.randrange(1000, 3000)):
+                names[id] = name = f"flood-{self.dice.randrange(1 << 40):x}.cluster.local"
+                try:
+                    s.send(dnswire.query(name, dnswire.A, id=id))
+                    while True:
+                        data = s.recv(65535)
+                        self.client.check(data, names.pop(int.from_bytes(data[:2], "big"), "nothing that waits"), "flood")
+                except OSError:
+                    time.sleep(0.0005)
+
     def noise(self):
         """Datagrams and streams of any bytes."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -256,9 +310,7 @@ class Course:
             s.close()
 
     def step(self):
-        event = self.dice.choice((
-            self.reload, self.reload, self.upgrade, self.kill, self.stand_still, self.upstream_fault, self.upstream_fault,
-            self.upstream_fault, self.both_upstreams_gone, self.tcp_clients, self.tcp_clients, self.noise, self.slow_clients))
+        event = self.dice.choice([getattr(self, name) for name in EVENTS if name not in self.without])
         self.client.cause = event.__name__.replace("_", " ")
         event()
         self.events[event.__name__.replace("_", " ")] += 1
@@ -278,7 +330,7 @@ class Course:
         print(f"\n{'answers checked':<34}{c.counts['answered']:>10,}\n{'wrong':<34}{len(c.wrong):>10,}")
         print(f"{'lost (no answer within 5 s)':<34}{c.counts['lost']:>10,}")
         print(f"{'failed (SERVFAIL or REFUSED)':<34}{c.counts['failed']:>10,}")
-        print(f"{'late or twice':<34}{c.counts['late or twice']:>10,}")
+        print(f"{'late (after 5 s)':<34}{c.counts['late']:>10,}\n{'twice (wrong, too)':<34}{c.counts['twice']:>10,}")
         print(f"{'TCP connections refused or reset':<34}{c.counts['TCP connections refused or reset']:>10,}")
         print(f"{'slowest answer':<34}{c.worst:>9.2f}s\n\n{'while this happened':<34}{'times':>8}{'lost':>8}{'failed':>8}")
         causes = sorted(set(self.events) | set(c.lost_during) | set(c.failed_during))
@@ -289,11 +341,12 @@ class Course:
             print(f"wrong: {wrong}")
 
 
-def main(minutes, rate, seed):
+def main(minutes, rate, seed, without):
     seed = seed if seed is not None else random.randrange(1 << 32)
-    print(f"Tools/chaos --minutes {minutes:g} --rate {rate} --seed {seed}", flush=True)
+    words = "".join(f" --without {event}" for event in without)
+    print(f"Tools/chaos --minutes {minutes:g} --rate {rate} --seed {seed}{words}", flush=True)
     directory = tempfile.mkdtemp(prefix="ringlet-chaos-")
-    course = Course(directory, random.Random(seed), rate)
+    course = Course(directory, random.Random(seed), rate, without)
     begun = told = time.monotonic()
     code = 0
     course.client.start()

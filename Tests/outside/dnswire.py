@@ -136,6 +136,20 @@ def decode(message):
     return Message(id, flags, question_bytes, question_name, type, cls, *sections, edns, len(message))
 
 
+def without_ttls(message):
+    """The message with the TTLs of its records 0."""
+    masked, at = bytearray(message), QUESTION
+    qd, *counts = _unpack("!4H", message, 4)
+    for _ in range(qd):
+        at = _read_name(message, at)[1] + 4
+    for _ in range(sum(counts)):
+        fixed = _read_name(message, at)[1]
+        (record, at) = _read_record(message, at)
+        if record[1] != OPT:
+            masked[fixed + 4 : fixed + 8] = bytes(4)
+    return bytes(masked)
+
+
 def _unpack(form, message, at):
     if at + struct.calcsize(form) > len(message):
         raise Malformed("cut short")

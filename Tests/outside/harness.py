@@ -181,7 +181,7 @@ def corefile(upstream, *, port, domain="cluster.local", bind=("127.0.0.1",), opt
 class Ringlet(Process):
     """The server under test. `block` gives the server blocks when told the port to serve; the kernel answers an errno of
     `forbidden`, (name, numbers), to the system calls of these numbers. `like` is another whose ports and Corefile it
-    has; `limits` is a command to run it by, as prlimit(1)."""
+    has; `limits` is a command to run it by, as prlimit(1); `passing` are descriptors that it inherits."""
 
     def __init__(
         self,
@@ -199,6 +199,7 @@ class Ringlet(Process):
         like=None,
         command=(),
         limits=(),
+        passing=(),
     ):
         if ring is None and RING == "forbidden":
             ring, forbidden = "auto", ("EPERM", IO_URING)
@@ -219,7 +220,8 @@ class Ringlet(Process):
         argv += ["-dns.port", str(self.port), "-setupinterface=false", "-setupiptables=false"]
         argv += ["-metrics-listen-address", f"127.0.0.1:{self.setup_port}", "--shards", str(shards), "--ring", ring or RING, *flags]
         self.started, self.is_over = time.monotonic(), False
-        super().__init__(argv, os.path.join(directory, f"ringlet.{self.port}.{next(COUNT)}.log"), env={**os.environ, **(env or {})})
+        log = os.path.join(directory, f"ringlet.{self.port}.{next(COUNT)}.log")
+        super().__init__(argv, log, env={**os.environ, **(env or {})}, pass_fds=passing)
 
     def wait_ready(self):
         """Until each address answers over UDP and accepts over TCP. The probe is a bare header: FORMERR, no upstream."""

@@ -175,7 +175,7 @@ class Run:
     def query(self, step):
         """The message that `ask` describes."""
         name, type, *words = step.words[1:]
-        flags, edns, cls, extra, id = dnswire.RD, None, 1, b"", 0x4242
+        flags, edns, cls, extra, id, questions = dnswire.RD, None, 1, b"", 0x4242, 1
         opt = dict(size=1232, do=False, version=0, options=b"")
         zeros = 0
         for word in words:
@@ -186,6 +186,8 @@ class Run:
                 flags |= int(value) << 11
             elif key == "class":
                 cls = CLASSES[value]
+            elif key == "qdcount":
+                questions = int(value)
             elif key in ("edns", "do", "version", "opt", "edns-flags"):
                 edns = True
                 match key:
@@ -208,7 +210,8 @@ class Run:
             edns = bytearray(dnswire.opt(**opt))
             struct.pack_into("!H", edns, 7, struct.unpack_from("!H", edns, 7)[0] | zeros)
         question = dnswire.name(self.name(name)) + struct.pack("!HH", type_of(type), cls)
-        return dnswire.header(id, flags, 1, ar=bool(edns) + bool(extra)) + question + bytes(edns or b"") + extra
+        head = dnswire.header(id, flags, questions, ar=bool(edns) + bool(extra))
+        return head + question * questions + bytes(edns or b"") + extra
 
     def exchange(self, address, packet, patience):
         if self.transport == "udp":

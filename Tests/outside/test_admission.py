@@ -312,8 +312,8 @@ class EDNS(AdmissionCase):
                     self.assertEqual(self.reply_opt(dnswire.opt(size, do=do)), dnswire.EDNS(size, 0, 0, do, b""))
 
     def test_options(self):
-        """NSID, EXPIRE, COOKIE and PADDING come back as they were; client-subnet and unknown ones do not. None goes upstream."""
-        kept = dnswire.option(3) + dnswire.option(9) + dnswire.option(10, b"cookie!!") + dnswire.option(12, bytes(5))
+        """NSID, EXPIRE, COOKIE, TCP-KEEPALIVE and PADDING come back as they were; client-subnet and unknown ones do not. None goes upstream."""
+        kept = b"".join(dnswire.option(*one) for one in ((3,), (9,), (10, b"cookie!!"), (11,), (12, bytes(5))))
         subnet, unknown = dnswire.option(8, b"\0\1\x18\0\x0a\0\0"), dnswire.option(65001, b"x")
         for name in (NAME, NAME, "example.com"):
             self.assertEqual(self.reply_opt(dnswire.opt(options=subnet + kept + unknown), name).options, kept)

@@ -1,9 +1,13 @@
 """Never down: a new process takes over from the old one, and a supervisor starts one that died, with sockets and cache."""
 
 import asyncio
+import contextlib
+import json
+import mmap
 import os
 import signal
 import socket
+import struct
 import time
 import unittest
 
@@ -35,7 +39,7 @@ class Upgrades(HandoverCase):
     UPGRADES = 5 if harness.QUICK else 20
 
     def test_the_cache_goes_over(self):
-        """Names that the old process asked for are not asked again; the old one ends without a word of teardown."""
+        """Names that the old process asked for are not asked again."""
         self.peer.script = lasting
         old = self.serve(shards=2)
         self.fill(old)
@@ -133,6 +137,27 @@ class Upgrades(HandoverCase):
         old.stop()
         self.check(new, name_of(1))
 
+    def test_beside_the_old_one_under_load(self):
+        """Where sockets cannot be handed over: processes of one and of two shards one after the other, each with sockets of
+        its own beside the old one's (SO_REUSEPORT), which is then told to end."""
+        self.peer.script = lasting
+        first = self.serve(lambda port: self.block(port, cache="cache 3600"), shards=2)
+        self.fill(first)
+        running = [first]
+
+        def upgrades(is_over):
+            for number in range(self.UPGRADES // 2):
+                new = self.start_ringlet_with(lambda _: "", like=first, ready=False, shards=1 + number % 2)
+                harness.wait_for(lambda: "CoreDNS-" in new.log(), 10, "the new process")
+                self.assertNotIn("Takes over", new.log())
+                running.append(new)
+                running[-2].stop()
+            self.assertFalse(is_over(), "the load ended before the last upgrade")
+
+        result = self.under_load(first, 5 if harness.QUICK else 15, upgrades, "-Q", harness.RATE)
+        self.report(f"{self.UPGRADES // 2} upgrades, {result.completed} answers, {result.lost} lost")
+        self.assertEqual((result.lost, result.rcodes), (0, {"NOERROR": result.completed}), result.text)
+
 
 class Supervised(HandoverCase):
     def serve_supervised(self, **options):
@@ -149,7 +174,7 @@ class Supervised(HandoverCase):
         harness.wait_for(lambda: set(harness.descendants(ringlet.pid)) - {dead}, 5, "another engine")
 
     def test_a_killed_engine_is_back_with_its_cache(self):
-        """kill -9 under load: no answer lost, no name asked again."""
+        """kill -9 under load: answers again within 100 ms; only what the dead engine had in hand is lost, no name asked again."""
         self.peer.script = lasting
         ringlet = self.serve_supervised(block=lambda port: self.block(port, cache="cache 3600"), shards=2)
         self.fill(ringlet)
@@ -170,7 +195,10 @@ class Supervised(HandoverCase):
         self.assertLessEqual(result.lost, 20, result.text)
         self.assertEqual(len(self.peer.asked), asked, "questions for cached names")
         self.report(f"{len(gaps)} kills, {result.completed} answers, {result.lost} lost; "
-                    f"answering again after {1000 * max(gaps):.0f} ms at most")
+                    f"answering again after {1000 * min(gaps):.0f} to {1000 * max(gaps):.0f} ms")
+        # The promise for one that gets a processor, and an order of magnitude for those that wait for one.
+        self.assertLessEqual(min(gaps), 0.1)
+        self.assertLessEqual(max(gaps), 1)
 
     def test_its_end_is_the_engines(self):
         """SIGTERM goes to the engine, whose exit code is the supervisor's; so does a fault at the start."""
@@ -189,6 +217,74 @@ class Supervised(HandoverCase):
         os.kill(ringlet.pid, signal.SIGKILL)
         ringlet.ended()
         harness.wait_for(lambda: not os.path.exists(f"/proc/{engine}"), 10, "the engine to end")
+
+
+class Estates(HandoverCase):
+    """What a process makes of the estate of one that died: the test is the supervisor that keeps it."""
+
+    ESTATE, DESCRIPTORS, NOTHING = 3, 4, 5  # first octets of messages (Sources/Control/Estate.swift)
+
+    @contextlib.contextmanager
+    def kept(self, *messages, **options):
+        """An engine that begins with `messages`, (bytes, descriptors) each, and the line to it."""
+        own, engines = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with own:
+            with engines:
+                for message, descriptors in messages:
+                    socket.send_fds(own, [message], descriptors)
+                number = engines.fileno()
+                yield self.serve(
+                    lambda port: self.block(port, cache="cache 3600"), passing=(number,), env={"RINGLET_KEEPER": str(number)},
+                    **options,
+                ), own
+
+    def estate(self):
+        """The engine that left it, dead; the estate's header; its descriptors."""
+        with self.kept((bytes([self.NOTHING]), [])) as (engine, line):
+            line.settimeout(5)
+            header, *_ = socket.recv_fds(line, 1 << 20, 0)
+            self.assertEqual(header[0], self.ESTATE)
+            message, descriptors, *_ = socket.recv_fds(line, 16, 250)
+            self.assertEqual(message, bytes([self.DESCRIPTORS]))
+            self.fill(engine)
+            engine.child.kill()
+            engine.ended()
+        return engine, json.loads(header[1:]), descriptors
+
+    def begin_with(self, header, descriptors, dead):
+        """An engine that begins with an estate; whether it says that it takes over; how many names it asks for."""
+        asked = len(self.peer.asked)
+        messages = (bytes([self.ESTATE]) + json.dumps(header).encode(), []), (bytes([self.DESCRIPTORS]), descriptors)
+        with self.kept(*messages, like=dead, ready=False) as (engine, _):
+            # Datagrams go to the sockets of whoever has them open.
+            for descriptor in descriptors:
+                os.close(descriptor)
+            engine.wait_ready()
+            self.fill(engine)
+            engine.stop()
+        return "Takes over" in engine.log(), len(self.peer.asked) - asked
+
+    def test_one_of_another_version_or_boot(self):
+        """The start is one without an estate: nothing is taken over, every name is asked."""
+        self.peer.script = lasting
+        for key, value in ((None, None), ("version", 2), ("boot", "another"), ("heritage", {})):
+            with self.subTest(key):
+                dead, header, descriptors = self.estate()
+                if key:
+                    self.assertIn(key, header)
+                    header[key] = value
+                self.assertEqual(self.begin_with(header, descriptors, dead), (False, NAMES) if key else (True, 0))
+
+    def test_a_cache_in_disorder(self):
+        """Sockets are taken over, but a cache that was being written, or is of another layout, is forgotten."""
+        self.peer.script = lasting
+        for what, word, value in (("being written", 32, 1), ("another layout", 1, 2)):
+            with self.subTest(what):
+                dead, header, descriptors = self.estate()
+                with mmap.mmap(descriptors[0], 4096) as segment:
+                    self.assertEqual(struct.unpack_from("=Q", segment, 8 * word)[0], value - 1)
+                    struct.pack_into("=Q", segment, 8 * word, value)
+                self.assertEqual(self.begin_with(header, descriptors, dead), (True, NAMES))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import unittest
 
 import harness
 from harness import run, wait_for
+from test_standin import BINARY as STANDIN
 
 DEVICE = "nodelocaldns"
 LOCAL, CLUSTER, LOCAL6 = "169.254.20.10", "10.96.0.10", "fd00:10:96::a"
@@ -85,19 +86,34 @@ class NetworkCase(harness.OutsideCase):
     def in_node(self, *argv, check=True):
         return run("ip", "netns", "exec", self.node, *argv, env=getattr(self, "env", None), check=check)
 
-    def start(self, *flags, addresses=None, env=None, port=None, more="", ready=True, command=()):
+    def start_standin(self):
+        """The stand-in for kube-dns on the node, which has slow and silent names; where it listens."""
+        address = f"127.0.0.1:{harness.free_port()}"
+        argv = ["ip", "netns", "exec", self.node, STANDIN, "--address", "127.0.0.1", "--port", address.split(":")[1]]
+        standin = harness.Process(argv, os.path.join(self.directory, "standin.log"))
+        self.addCleanup(standin.end)
+        wait_for(lambda: "ready" in standin.log(), 5, "the stand-in")
+        return address
+
+    def start(self, *flags, addresses=None, env=None, port=None, more="", ready=True, command=(), upstream=None, like=None):
         """Ringlet on the node; ended after the test where the test has not ended it."""
         addresses = addresses or self.addresses
-        upstream = f"127.0.0.1:{self.nsd.port}"
+        upstream = upstream or f"127.0.0.1:{self.nsd.port}"
         block = lambda port: harness.corefile(upstream, port=port, bind=addresses, more=more)
         flags = ["-localip", ",".join(self.addresses), "-setupinterface=true", "-setupiptables=true", *flags]
         flags += ["-health-port", str(HEALTH_PORT)]
         ringlet = harness.Ringlet(
             self.directory, block, port=port, addresses=addresses, flags=flags, env=env or self.env, netns=self.node,
-            command=command,
+            command=command, like=like,
         )
-        self.addCleanup(lambda: ringlet.stop() if ringlet.alive() else self.assertIn(ringlet.child.returncode, (0, 2)))
+        self.addCleanup(self.end, ringlet)
         return ringlet.wait_ready() if ready else ringlet
+
+    def end(self, ringlet):
+        if ringlet.alive():
+            ringlet.stop()
+        elif not ringlet.is_over:
+            self.assertIn(ringlet.child.returncode, (0, 2))
 
     def rules(self):
         """Rules of ours in iptables and ip6tables, each as (program, the line of -S)."""
@@ -147,8 +163,16 @@ class NetworkCase(harness.OutsideCase):
         harness.dig_in(self.node, "127.0.0.1", self.nsd.port)
         self.assertTrue(self.tracked(self.nsd.port))
 
+    def metrics(self, ringlet):
+        return self.in_node("curl", "-sf", f"http://127.0.0.1:{ringlet.setup_port}/metrics")
+
+    def wait_for_pending(self, ringlet, count):
+        """Until so many questions wait for an upstream."""
+        pending = lambda: sum(map(int, re.findall(r"^ringlet_pending_questions\S* (\d+)", self.metrics(ringlet), re.M)))
+        wait_for(lambda: pending() == count, 5, f"{count} pending questions")
+
     def setup_errors(self, ringlet):
-        text = self.in_node("curl", "-sf", f"http://127.0.0.1:{ringlet.setup_port}/metrics")
+        text = self.metrics(ringlet)
         found = re.findall(r'^coredns_nodecache_setup_errors_total\{errortype="(\w+)"\} (\d+)', text, re.M)
         return {kind: int(count) for kind, count in found}
 
@@ -215,17 +239,68 @@ class IPTablesCase:
         second.stop()
         self.assertEqual(self.rules(), [])
 
-    def test_a_second_instance_puts_back_what_the_first_takes_away(self):
-        """An upgrade by surge: both share the port; the old one's teardown finds the new one on guard."""
-        first = self.start()
-        self.wait_for_rules(36)
-        second = self.start(port=first.port)
-        first.stop()
-        wait_for(lambda: self.device_addresses() == set(self.addresses), 5, "the addresses")
-        self.wait_for_rules(36)
-        self.query_all(first.port)
-        second.stop()
-        self.assertEqual(self.rules(), [])
+    def test_a_second_instance_keeps_what_both_need(self):
+        """An upgrade by surge, beside the old one, from its hands, and of one supervisor by another: the old one's end takes
+        nothing away, not for a moment; the last one's end takes the rules."""
+        for what, flags, follows, command in (
+            ("beside", ("--shards", "2"), False, ()),
+            ("from its hands", (), True, ()),
+            ("supervised", (), True, ("supervise",)),
+        ):
+            with self.subTest(what):
+                first = self.start(command=command)
+                self.wait_for_rules(36)
+                if follows:
+                    second = self.start(like=first, command=command, ready=False)
+                    wait_for(lambda: "Takes over" in second.log(), 10, "the second")
+                else:
+                    second = self.start(*flags, port=first.port)
+                with self.losses() as losses:
+                    first.stop()
+                    self.assertEqual(len(self.rules()), 36)
+                    self.query_all(first.port)
+                    self.assertEqual(losses(), [])
+                    self.assertNotRegex(first.log(), "Deleted|Removed")
+                    second.stop()
+                    self.assertEqual(self.rules(), [])
+                    # A dummy would be gone; from a bridge go the addresses that one has added oneself.
+                    for address in self.device_addresses():
+                        run("ip", "-n", self.node, "addr", "del", address, "dev", DEVICE)
+                    # That losses can be seen.
+                    seen = len(self.addresses) + (36 if self.backend == "nft" else 0)
+                    wait_for(lambda: len(losses()) == seen, 5, f"{seen} losses")
+
+    @contextlib.contextmanager
+    def losses(self):
+        """The kernel's reports of addresses, and of rules of iptables-nft, that are deleted. (Those of legacy iptables it
+        does not report.)"""
+        argv = {"ip": ["ip", "monitor", "address"], "nft": ["nft", "monitor", "rules"]}
+        monitors = {
+            name: harness.Process(["ip", "netns", "exec", self.node, *words], os.path.join(self.directory, f"{name}.monitor"))
+            for name, words in argv.items()
+            if name == "ip" or self.backend == "nft"
+        }
+
+        def listens(name):
+            if name == "ip":
+                run("ip", "-n", self.node, "addr", "add", "192.0.2.9/32", "dev", "lo")
+                run("ip", "-n", self.node, "addr", "del", "192.0.2.9/32", "dev", "lo")
+            else:
+                self.in_node("nft", "add rule inet probe c counter")
+            return monitors[name].log()
+
+        try:
+            for name in monitors:
+                wait_for(lambda: listens(name), 5, f"{name} monitor")
+            yield lambda: [
+                line
+                for monitor in monitors.values()
+                for line in monitor.log().splitlines()
+                if re.search(rf"^Deleted.* {DEVICE} |^delete rule", line)
+            ]
+        finally:
+            for monitor in monitors.values():
+                monitor.end()
 
 
 class IPTablesNftTest(IPTablesCase, NetworkCase):
@@ -461,6 +536,37 @@ class FailureTest(NetworkCase):
         self.assertEqual(self.device_addresses(), set())
 
 
+class BlackHoleTest(NetworkCase):
+    def test_an_upstream_that_vanishes(self):
+        """The upstream's packets, and those to it, are dropped: who asks has SERVFAIL in time, the connection is given up,
+        though nobody closes it, and the next answer comes once there is a way again."""
+        upstream = self.start_standin()
+        port = upstream.split(":")[1]
+        ringlet = self.start("-setupiptables=false", upstream=upstream)
+
+        def ask(number):
+            words = ["dig", f"@{LOCAL}", "-p", str(ringlet.port), "+tries=1", "+time=6"]
+            return self.in_node(*words, f"u-{number}.svc-1.ns-1.svc.cluster.local", check=False)
+
+        def connections():
+            return self.in_node("ss", "-Htno", "state", "established", f"( dport = :{port} )").splitlines()
+
+        self.assertIn("10.96.0.2", ask(0))
+        self.assertTrue(connections())
+        before = {line.split()[2] for line in connections()}
+        self.in_node("nft", f"add rule inet probe c tcp dport {port} drop; add rule inet probe c tcp sport {port} drop")
+        begun = time.monotonic()
+        reply = ask(1)
+        took = time.monotonic() - begun
+        self.assertIn("status: SERVFAIL", reply)
+        self.assertLess(took, 5.5)
+        wait_for(lambda: not before & {line.split()[2] for line in connections()}, 10, "the end of the old connection")
+        self.report(f"SERVFAIL after {took:.1f} s, connection given up {time.monotonic() - begun:.1f} s after the question")
+        self.in_node("nft", "flush chain inet probe c")
+        numbers = iter(range(2, 1000))
+        wait_for(lambda: "10.96.0.2" in ask(next(numbers)), 15, "an answer")
+
+
 class SupervisedTest(NetworkCase):
     def kill(self, ringlet):
         """kill -9 of the engine, once it serves."""
@@ -523,6 +629,52 @@ class SignalTest(NetworkCase):
                 self.assertEqual(ringlet.end(sign), 0)
                 self.assertEqual(self.rules(), [])
                 self.assertEqual(self.device_addresses(), set())
+
+    def test_pending_questions_are_answered(self):
+        """SIGTERM: who waits for an upstream gets the answer from the address that was asked, before that goes."""
+        ringlet = self.start(upstream=self.start_standin())
+        self.wait_for_rules(36)
+        ask = lambda number, *words: subprocess.Popen(
+            ["ip", "netns", "exec", self.pod, "dig", f"@{LOCAL}", "-p", str(ringlet.port), "+tries=1", "+time=6", "+short"]
+            + [*words, f"delay-700.u-{number}.svc-1.ns-1.svc.cluster.local"], stdout=subprocess.PIPE, text=True,
+        )
+        clients = [ask(0, "+notcp"), ask(1, "+tcp")]
+        self.wait_for_pending(ringlet, 2)
+        self.assertEqual(ringlet.end(), 0)
+        for client in clients:
+            self.assertEqual(client.communicate(timeout=10)[0], "10.96.0.2\n", client.args)
+        self.assertEqual((self.rules(), self.device_addresses()), ([], set()))
+
+    def test_the_least_grace(self):
+        """SIGTERM, and SIGKILL two seconds later, as a grace period of 0 is for the kubelet: interface and rules are gone,
+        though the upstream is silent and questions wait for it."""
+        ringlet = self.start(upstream=self.start_standin())
+        self.wait_for_rules(36)
+        dig = ["dig", f"@{LOCAL}", "-p", str(ringlet.port), "+tries=1", "+time=1", "drop.u-1.svc-1.ns-1.svc.cluster.local"]
+        run("ip", "netns", "exec", self.pod, *dig, check=False)
+        self.wait_for_pending(ringlet, 1)
+        begun = time.monotonic()
+        ringlet.child.send_signal(signal.SIGTERM)
+        wait_for(lambda: "Removed" in ringlet.log(), 2, "the end of the teardown")
+        self.report(f"torn down after {time.monotonic() - begun:.2f} s")
+        ringlet.child.kill()
+        ringlet.ended()
+        self.assertEqual((self.rules(), self.device_addresses()), ([], set()))
+
+    def test_no_grace(self):
+        """SIGKILL: the next one starts with what it finds, and takes the rules away at its end. (And the interface, if it
+        is a dummy.)"""
+        killed = self.start()
+        self.wait_for_rules(36)
+        before = sorted(self.rules())
+        killed.child.kill()
+        killed.ended()
+        self.assertEqual((sorted(self.rules()), self.device_addresses()), (before, set(self.addresses)))
+        ringlet = self.start(port=killed.port)
+        self.query_all(ringlet.port)
+        self.assertEqual(sorted(self.rules()), before)
+        ringlet.stop()
+        self.assertEqual(self.rules(), [])
 
     def test_a_second_interrupt_leaves_at_once(self):
         health = harness.free_port()

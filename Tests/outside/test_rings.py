@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pathlib
 import re
 import threading
 import time
@@ -16,7 +17,7 @@ EPOLL_PWAIT2 = 441  # on every architecture
 
 
 class Rings(harness.OutsideCase):
-    def start(self, *, ring="auto", forbidden=(), code="EPERM", shards=1):
+    def start(self, *, ring="auto", forbidden=(), code="EPERM", shards=1, limits=()):
         """Ringlet, its upstream in `self.nsd`, its metrics in `self.metrics()`."""
         self.nsd, self.port = self.start_nsd(), harness.free_port()
         return self.start_ringlet(
@@ -25,6 +26,7 @@ class Rings(harness.OutsideCase):
             shards=shards,
             ring=ring,
             forbidden=(code, forbidden) if forbidden else None,
+            limits=limits,
         )
 
     def tiers(self):
@@ -113,6 +115,37 @@ class Rings(harness.OutsideCase):
                 self.assertEqual(len(re.findall(r"shard \d goes on with epoll", ringlet.log())), shards)
                 self.assertLess(ringlet.cpu_seconds(), took + 5)
                 self.report(f"{shards} shard(s): on epoll {took * 1000:.0f} ms after the kernel began to refuse")
+
+    def test_no_locked_memory(self):
+        """RLIMIT_MEMLOCK 0, and no capability to ignore it: either ring serves."""
+        limits = ["prlimit", "--memlock=0", "setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"]
+        for ring in ("auto", "epoll"):
+            with self.subTest(ring):
+                ringlet = self.start(ring=ring, limits=limits)
+                status = pathlib.Path(f"/proc/{ringlet.pid}/limits").read_text()
+                self.assertRegex(status, r"Max locked memory +0 +0 ")
+                self.answers(ringlet)
+                self.report(f"{ring}: {self.tiers()}")
+
+    def test_interrupted_again_and_again(self):
+        """Every other wait ends with EINTR: all is answered, by the same ring."""
+        for ring, wait in (("io_uring", "io_uring_enter"), ("epoll", "epoll_pwait2")):
+            with self.subTest(ring):
+                ringlet = self.start(ring=ring, shards=2)
+                log = os.path.join(self.directory, f"strace.{ring}")
+                strace = ["strace", "-f", "-qq", "-e", f"trace={wait}", "-e", f"inject={wait}:error=EINTR:when=1+2"]
+                tracer = harness.Process([*strace, "-o", log, "-p", str(ringlet.pid)], log + ".errors")
+                try:
+                    interrupted = lambda: pathlib.Path(log).read_text().count("EINTR") if os.path.exists(log) else 0
+                    harness.wait_for(lambda: self.nudge(ringlet, [dnswire.query("")]) and interrupted(), 10, "an interruption")
+                    packets = [dnswire.query(zone.service(number), id=number) for number in range(300)]
+                    for exchange in clients.ask_all(("127.0.0.1", ringlet.port), packets, timeout=10):
+                        self.assertEqual(exchange.rcodes, [0])
+                    self.answers(ringlet)
+                finally:
+                    tracer.end()
+                self.assertGreater(interrupted(), 10)
+                self.assertEqual({tier for tier, _ in self.tiers()}, {ring})
 
     def nudge(self, ringlet, packets):
         for packet in packets[:20]:

@@ -1,6 +1,7 @@
 """Old answers (spec plugins.md, cache: serve_stale, prefetch; RFC 8767) and reasons for failures (RFC 8914)."""
 
 import asyncio
+import collections
 import os
 import signal
 import struct
@@ -13,7 +14,7 @@ import harness
 import peer
 from dnswire import NOERROR, NXDOMAIN, SERVFAIL
 
-STALE, CACHED_ERROR, STALE_NXDOMAIN, UNREACHABLE, NETWORK, INVALID = 3, 13, 19, 22, 23, 24
+OTHER, STALE, CACHED_ERROR, STALE_NXDOMAIN, UNREACHABLE, NETWORK, INVALID = 0, 3, 13, 19, 22, 23, 24
 OLD, NEW = bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2])
 NAME = "a.svc.cluster.local"
 
@@ -277,6 +278,30 @@ class Verify(StaleCase):
         time.sleep(1.2)
         self.expect(self.ask(), NEW, 1)
 
+    def test_prefer_positive_and_immediate(self):
+        """The old answer at once, and goes on though upstream denies the name; a block without the policy takes the
+        denial."""
+        preferring = cache("serve_stale 1h immediate", "serve_stale_policy prefer_positive")
+        self.say = self.address_is(OLD)
+        self.upstream = peer.Peer(self.script)
+        self.addCleanup(self.upstream.stop)
+        other = "a.other.cluster.local"
+        self.ringlet = self.start_ringlet_with(lambda port: "".join(
+            harness.corefile(self.upstream.address, port=port, cache=stores, domain=domain)
+            for domain, stores in (("cluster.local", preferring), ("other.cluster.local", cache("serve_stale 1h immediate")))))
+        self.address = ("127.0.0.1", self.ringlet.port)
+        for name in (NAME, other):
+            self.expect(self.ask(name), OLD)
+        time.sleep(1.2)
+        self.say = self.rcode_is(NXDOMAIN)
+        for name in (NAME, other):
+            self.expect(self.ask(name), OLD, 0, [STALE])
+            harness.wait_for(lambda: self.questions(name) == 2, 2, "the refresh")
+        harness.wait_for(lambda: self.ask(other).rcode == NXDOMAIN, 2, "the denial")
+        for _ in range(2):
+            self.expect(self.ask(), OLD, 0, [STALE])
+            time.sleep(1.2)
+
     def test_two_shards(self):
         """Whichever shard a client comes to."""
         self.serve("serve_stale 1h verify 100ms", shards=2)
@@ -363,6 +388,39 @@ class Reasons(StaleCase):
 
         self.say = malformed
         self.check(INVALID)
+
+    def test_decisions_of_a_directive(self):
+        """Names that a directive keeps for itself, and has nothing for, and those for which there is no forward."""
+        template = 'template IN A {{\n        match "^known[.]"\n        answer "{{{{ .Name }}}} 30 IN A {}"\n    }}'
+        for what, options in {
+            "except": {"options": "force_tcp\nexcept svc.cluster.local"},
+            "hosts": {"more": "hosts {\n        10.0.0.1 b.svc.cluster.local\n    }"},
+            "template": {"more": template.format("10.0.0.1")},
+            "a template's record is none": {"more": template.replace("known", "a").format("nowhere")},
+        }.items():
+            with self.subTest(what):
+                self.serve(**options)
+                self.check(OTHER)
+                self.check(OTHER, tcp=True)
+                self.assertIsNone(self.ask(edns=False).edns)
+                self.assertEqual(self.upstream.asked, [])
+
+    def test_no_forward(self):
+        ringlet = self.start_ringlet_with(lambda port: f"cluster.local:{port} {{\n    bind 127.0.0.1\n    cache 30\n}}\n")
+        self.address = ("127.0.0.1", ringlet.port)
+        self.check(OTHER)
+
+    def test_shedding(self):
+        """One address that has more than its share of a full table's questions."""
+        self.serve()
+        self.say = self.silence
+        packets = [dnswire.query(f"n{n}.cluster.local", id=n, edns=dnswire.opt()) for n in range(2500)]
+        found = collections.Counter((e.reply.rcode, *reasons(e.reply)) for e in clients.ask_all(self.address, packets))
+        refused = int(self.metrics().sum("ringlet_dropped_total", reason="questions_of_client"))
+        self.assertGreater(refused, 0)
+        self.assertEqual(found[SERVFAIL, OTHER], refused)
+        waited = found[SERVFAIL, UNREACHABLE] + found[SERVFAIL, NETWORK]
+        self.assertEqual(waited, 2500 - refused, found)
 
     def test_upstreams_own(self):
         """It is not ours to explain."""
