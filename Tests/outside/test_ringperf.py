@@ -58,7 +58,7 @@ class Case(OutsideCase):
 class AsDnsperf(Case):
     def test_report_has_dnsperfs_fields(self):
         peer = self.peer()
-        out, _ = self.perf(peer.port, "-d", self.queries("a.test A", "b.test AAAA", "; c.test A", "", "# d"), "-n", 10)
+        out, _ = self.perf(peer.port, "-d", self.queries("a.test A", "b.test AAAA", "; c.test A", ""), "-n", 10)
         statistics = out[out.index("Statistics:") :]
         places = [statistics.index(f"\n  {field}:") for field in FIELDS]
         self.assertEqual(places, sorted(places))
@@ -83,6 +83,17 @@ class AsDnsperf(Case):
             out = subprocess.run(argv, capture_output=True, text=True, timeout=60).stdout
             seen.append(re.findall(pattern, out))
             self.assertEqual(len(peer.asked), 90)
+        self.assertEqual(*seen)
+
+    def test_same_queries_of_a_file_as_dnsperf(self):
+        """A '#' begins no comment, and what follows the type is nobody's business."""
+        lines = self.queries("a.test A", ";b.test A", "#c.test A", "", "d.test\tTXT ; what it is", "; e", "f.test TYPE65 IN")
+        seen = []
+        for program in BINARY, "dnsperf":
+            peer = self.peer()
+            subprocess.run([program, "-p", str(peer.port), "-d", lines, "-n", "1"], capture_output=True, timeout=20, check=True)
+            seen.append([(a.name, a.message.type) for a in peer.asked])
+        self.assertEqual(seen[0], [("a.test", A), ("#c.test", A), ("d.test", dnswire.TXT), ("f.test", 65)])
         self.assertEqual(*seen)
 
     def test_message(self):
@@ -450,8 +461,8 @@ class Ends(Case):
 
     def test_bad_lines_by_number(self):
         for text, number, why in (
-            ("a.test A\n\nb.test\n", 3, "expected 'NAME TYPE', found 1 field"),
-            ("a.test A B\n", 1, "found 3 fields"),
+            ("a.test A\n\nb.test\n", 3, "expected 'NAME TYPE', found 'b.test' alone"),
+            ("; x\n# d\n", 2, "unknown type 'd'"),
             ("; x\na.test WHAT\n", 2, "unknown type 'WHAT'"),
             ("a..test A\n", 1, "a label has 1 to 63 octets"),
             ("a" * 64 + ".test A\n", 1, "this one 64"),

@@ -2,10 +2,10 @@
 let manual = """
   dnsperf's flags mean what they mean there, and so do the lines of the report; what follows is more.
 
-  QUERIES  A line 'NAME TYPE' each; empty lines and those that begin with ; or # are skipped. Without -d, the Kubernetes \
-  mix: nine lookups in ten ask for one of 5000 services, svc-I.ns-(I mod 50).svc.cluster.local, by absolute name, one for \
-  one of 100 names host-I.example.com, through the search path; both by Zipf's law (--zipf, 1 unless given). A and AAAA \
-  together, as with --pods. One run through the mix (-n) is 5100 lookups.
+  QUERIES  A line 'NAME TYPE' each; what follows the type is ignored, and so are empty lines and those that begin with ';'. \
+  Without -d, the Kubernetes mix: nine lookups in ten ask for one of 5000 services, svc-I.ns-(I mod 50).svc.cluster.local, \
+  by absolute name, one for one of 100 names host-I.example.com, through the search path; both by Zipf's law (--zipf, 1 \
+  unless given). A and AAAA together, as with --pods. One run through the mix (-n) is 5100 lookups.
 
   CLOSED LOOP  Unless --rate is given, a query leaves when fewer than -q are out. A server that stalls is then asked less, \
   and its stall counts in few latencies; with 32 queries or more out, answers are gathered for up to 50 us. Compare rates \
