@@ -256,21 +256,24 @@ class Pods(Case):
 
     def test_search_path_up_to_the_first_positive_answer(self):
         async def script(asked):
-            found = asked.name in ("a.svc.cluster.local", "b.test", "one.two.three.four.five.six") and asked.message.type == A
+            found = asked.name in ("a.svc.cluster.local", "b.test", "1.2.3.4.5.6", "6.5.4.3.2.1.svc.cluster.local") and asked.message.type == A
             asked.send(asked.address() if found else asked.response(rcode=NXDOMAIN))
 
         peer = self.peer(script)
-        lines = self.queries("a A", "b.test A", "one.two.three.four.five.six A", "abs.test. A")
+        lines = self.queries("a A", "b.test A", "1.2.3.4.5.6 A", "6.5.4.3.2.1 A", "1.2.3.4.5 A", "abs.test. A")
         got = self.json(peer.port, "--pods", 1, "--search", "-q", 2, "-d", lines)
         names = [a.name for a in peer.asked if a.message.type == A]
         searched = lambda name: [f"{name}.{suffix}" for suffix in ("ns-0.svc.cluster.local", "svc.cluster.local", "cluster.local")]
-        expected = searched("a")[:2] + searched("b.test") + ["b.test", "one.two.three.four.five.six", "abs.test"]
+        expected = searched("a")[:2] + searched("b.test") + ["b.test"]
+        # Five dots: first as it is, and through the search path after a negative answer. Four: the other way round.
+        expected += ["1.2.3.4.5.6", "6.5.4.3.2.1"] + searched("6.5.4.3.2.1")[:2] + searched("1.2.3.4.5") + ["1.2.3.4.5"]
+        expected += ["abs.test"]
         self.assertCountEqual(names, expected)
-        for name in "a", "b.test":
+        for name in "a", "b.test", "6.5.4.3.2.1", "1.2.3.4.5":
             steps = [n for n in names if n in searched(name) + [name]]
             self.assertEqual(steps, [n for n in expected if n in steps])
         self.assertEqual(got["sent"], 2 * len(expected))
-        self.assertEqual(got["rcodes"], {"NOERROR": 3, "NXDOMAIN": got["sent"] - 3})
+        self.assertEqual(got["rcodes"], {"NOERROR": 4, "NXDOMAIN": got["sent"] - 4})
 
     def test_zipf(self):
         peer = self.peer()

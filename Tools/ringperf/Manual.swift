@@ -15,9 +15,10 @@ let manual = """
   which its query should have left. The CPU polls between instants.
 
   PODS  Each source socket stands for a pod of namespace ns-(socket mod 50), with ndots:5 and the search path \
-  <namespace>.svc.cluster.local svc.cluster.local cluster.local. --search takes relative names through it: each suffix in \
-  turn, then the name itself, up to the first positive answer. A timeout ends a lookup; nothing is asked twice. Names that \
-  end in a dot are not expanded. In an open loop the later steps of a lookup count towards --rate.
+  <namespace>.svc.cluster.local svc.cluster.local cluster.local. --search takes relative names through it, up to the first \
+  positive answer: each suffix in turn, then the name itself; with five dots or more, the name itself, then each suffix. A \
+  timeout ends a lookup; nothing is asked twice. Names that end in a dot are not expanded. In an open loop the \
+  later steps of a lookup count towards --rate.
 
   CHECKS  --verify holds each answer to the first one that its question got: question, response code, number of answers, \
   and a TTL (the largest of answer and authority) no higher. Start with an empty cache: an entry met half-way through its \

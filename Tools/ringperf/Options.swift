@@ -92,7 +92,7 @@ struct LoadOptions: ParsableArguments {
       valueName: "count"))
   var pods: Int?
 
-  @Flag(help: "Expand names with fewer than 5 dots through the search path, up to the first positive answer.")
+  @Flag(help: "Take names through the search path as a resolver does, up to the first positive answer.")
   var search = false
 
   @Option(
