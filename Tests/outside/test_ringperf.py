@@ -394,6 +394,27 @@ class Checked(Case):
         got = self.json(self.peer(script).port, "-d", self.queries("a.test A"), *flags)
         self.assertEqual((got["lost"], got["completed"], got["verify"]["wrong"]), (1, 39, 0))
 
+    def test_late_answers_are_checked(self):
+        async def script(asked):
+            if asked.nth != 2:
+                asked.send(asked.address())
+                return
+            await asyncio.sleep(0.6)
+            late = {
+                "rcode": lambda: asked.address(rcode=SERVFAIL),
+                "count": lambda: asked.response(),
+                "ttl": lambda: asked.address(ttl=31),
+                "question": lambda: asked.address(question=dnswire.name("other.test") + struct.pack("!HH", A, 1)),
+                "right": lambda: asked.address(),
+            }
+            asked.send(late[asked.name]())
+
+        lines = self.queries(*(f"{name} A" for name in ("rcode", "count", "ttl", "question", "right")))
+        got = self.json(self.peer(script).port, "-d", lines, "-n", 8, "-q", 5, "-Q", 30, "-t", 0.3, "--verify", code=1)
+        kinds = ("rcode_changed", "answer_count_changed", "ttl_above_first", "other_question")
+        self.assertEqual({kind: n for kind, n in got["verify"]["by_kind"].items() if n}, dict.fromkeys(kinds, 1))
+        self.assertEqual((got["lost"], got["completed"]), (5, 35))
+
     def test_an_empty_datagram_is_malformed(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
             server.bind(("127.0.0.1", 0))

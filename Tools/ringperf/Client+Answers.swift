@@ -8,11 +8,6 @@ extension Client {
     guard message.count >= Header.length else { return wrong(.malformed) }
     guard let index = slots.find(socket, id: message.id) else { return wrong(.unknownID) }
     let slot = slots[index]
-    guard slot.state == .outstanding else {
-      slots[index].state = .free
-      tally.late += 1
-      return
-    }
     if let expectations = plan.expectations {
       guard message.flags & Header.qr != 0 else { return wrong(.notAResponse) }
       guard catalogue.isQuestion(slot.question, of: message) else { return wrong(.otherQuestion) }
@@ -20,6 +15,11 @@ extension Client {
         wrong(wrongness)
         if wrongness == .malformed { return }
       }
+    }
+    guard slot.state == .outstanding else {
+      slots[index].state = .free
+      tally.late += 1
+      return
     }
     slots.settle(index, as: .free)
     let rcode = Int(message.flags & Header.rcodeMask)

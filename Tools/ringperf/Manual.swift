@@ -22,8 +22,9 @@ let manual = """
 
   CHECKS  --verify holds each answer to the first one that its question got: question, response code, number of answers, \
   and a TTL (the largest of answer and authority) no higher. Start with an empty cache: an entry met half-way through its \
-  life makes the next TTL look too high. Answers that no query can be matched with are wrong too, unless merely late. They \
-  and those with another question do not end the wait.
+  life makes the next TTL look too high. Answers that come after their timeout are held to it as long as no later query \
+  has taken the place of theirs. Answers that no query can be matched with are wrong too. They and those with another \
+  question do not end the wait.
 
   SWEEP  Open loops of --sweep-seconds at doubling rates, then halving the interval. A rate that ringperf itself could \
   not send counts as too much.
