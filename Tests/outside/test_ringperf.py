@@ -157,6 +157,42 @@ class AsDnsperf(Case):
         self.assertGreater(got["completed"], 150)
         self.assertGreater(peer.accepted, 2)
 
+    def test_same_lines_for_interrupted_queries_as_dnsperf(self):
+        async def script(asked):
+            if asked.name == "a.test":
+                asked.send(asked.address())
+
+        lines = self.queries(*(f"{name}.test A" for name in "abc"))
+        for program in BINARY, "dnsperf":
+            peer = self.peer(script)
+            argv = [program, "-p", str(peer.port), "-d", lines, "-l", "20", "-q", "2", "-v"]
+            child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+            wait_for(lambda: len(peer.asked) == 3, 10, "three queries")
+            time.sleep(0.2)
+            child.send_signal(signal.SIGINT)
+            out, _ = child.communicate(timeout=10)
+            self.assertCountEqual(re.findall("^> I (.*)$", out, re.M), ["b.test A", "c.test A"], program)
+
+    def test_connection_statistics_as_dnsperf(self):
+        async def script(asked):
+            asked.send(asked.address())
+            if asked.nth in (40, 80):
+                asked.close()
+
+        shapes = []
+        for program in BINARY, "dnsperf":
+            peer = self.peer(script)
+            argv = [program, "-p", str(peer.port), "-m", "tcp", "-d", self.queries("a.test A"), "-n", "120", "-q", "2", "-t", "1"]
+            out = subprocess.run(argv, capture_output=True, text=True, timeout=60).stdout
+            statistics = out[out.index("\nConnection Statistics:\n") :].strip()
+            shapes.append(re.sub(r"\d+", "0", statistics))
+            if program == BINARY:
+                self.assertEqual((re.search(r"Reconnections: {8}(\d+)\n", statistics)[1], peer.accepted), ("2", 3))
+                latency = re.search(r"\(min (\S+), max (\S+)\)", statistics)
+                self.assertTrue(0 < float(latency[1]) <= float(latency[2]) < 1, statistics)
+        self.assertEqual(*shapes)
+        self.assertNotIn("Connection Statistics", self.perf(self.peer().port, "-d", self.queries("a.test A"))[0])
+
     def test_tcp_answers_in_pieces(self):
         async def script(asked):
             message = asked.address()

@@ -54,6 +54,15 @@ extension Client {
     if lookup.left == 0 { lookups.pushDue(index) }
   }
 
+  /// The run is cut short: what is out stays unanswered.
+  mutating func interrupt() {
+    tally.interrupted = slots.outstanding
+    while plan.isVerbose, case let index = slots.oldest, index >= 0 {
+      print("> I \(catalogue.text(slots[index].question))")
+      slots.settle(index, as: .free)
+    }
+  }
+
   /// Gives up what has been out for too long.
   mutating func expire(_ now: UInt64) {
     while case let index = slots.oldest, index >= 0, slots[index].since + plan.timeout <= now {

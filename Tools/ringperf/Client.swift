@@ -110,7 +110,7 @@ import Wire
       }
       control.publish(tally, of: thread)
       if control.order == .stop || failure != nil {
-        tally.interrupted = slots.outstanding
+        interrupt()
         tally.end = max(tally.end, now)
         return
       }
