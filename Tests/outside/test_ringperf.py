@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 import unittest
 import xml.etree.ElementTree
@@ -277,6 +278,43 @@ class Open(Case):
         plot = xml.etree.ElementTree.parse(svg).getroot()
         curves = plot.findall("{http://www.w3.org/2000/svg}polyline")
         self.assertEqual([len(curve.get("points").split()) for curve in curves], [len(rates)] * 4)
+
+    def test_one_hiccup_does_not_end_the_doubling(self):
+        """A server that is silent for its first 200 queries, and again after 12,000."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            server.settimeout(10)
+
+            def serve():
+                for number in range(12_000):
+                    query, source = server.recvfrom(512)
+                    if number >= 200:
+                        server.sendto(dnswire.response(query), source)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            flags = ["--sweep", "--sweep-seconds", 0.5, "-t", 0.3]
+            out, _ = self.perf(server.getsockname()[1], "-d", self.queries("a.test A"), *flags)
+            thread.join()
+        self.assertIn("[Status] 4000 queries/s: too much, once more\n[Status] 4000 queries/s: good\n[Status] 8000 ", out)
+        self.assertEqual(len(re.findall(r"^ +4000 .*", out, re.M)), 1)
+
+    def test_interrupted_sweep(self):
+        """Ctrl-C in its first step: the report, the table and the JSON have what was measured of it."""
+        peer = self.peer()
+        file = os.path.join(self.directory, "sweep.json")
+        argv = [BINARY, "-p", str(peer.port), "-d", self.queries("a.test A"), "--sweep", "--sweep-seconds", "60", "--json", file]
+        child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: len(peer.asked) > 100, 10, "queries")
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=5)
+        self.assertEqual(child.returncode, 130)
+        self.assertGreater(int(re.search(r"Queries completed: +(\d+)", out)[1]), 50)
+        self.assertRegex(out, r"\n +4000 .* cut short\n")
+        self.assertIn("unanswered: none of the rates", out)
+        got = json.loads(pathlib.Path(file).read_text())
+        self.assertEqual((got["interrupted"], got["best_rate"]), (True, 0))
+        self.assertEqual([(step["rate"], step["verdict"]) for step in got["sweep"]], [(4000, "cut short")])
 
 
 class Pods(Case):

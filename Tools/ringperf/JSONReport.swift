@@ -24,12 +24,14 @@ struct JSONReport: Encodable {
 
   struct Step: Encodable {
     let rate, qps, unanswered, p50, p90, p99, p999, max: Double
+    let verdict: String
 
     init(_ step: Sweep.Step) {
       let latency = Latency(step.outcome.tally)
       rate = step.rate
       qps = step.outcome.tally.rate
       unanswered = step.outcome.tally.unanswered
+      verdict = step.verdict
       (p50, p90, p99, p999, max) = (latency.p50, latency.p90, latency.p99, latency.p999, latency.max)
     }
   }
