@@ -626,6 +626,10 @@ class Ends(Case):
         self.assertRegex(shown, r"\r\x1b\[K1 s: \d+ answers/s, \d+ sent, 0 lost\r\x1b\[K2 s: ")
         self.assertNotIn("\n", shown)
 
+    def test_elsewhere_progress_is_a_line_each_second(self):
+        _, error = self.perf(self.peer().port, "-d", self.queries("a.test A"), "-l", 2.5, "-Q", 50)
+        self.assertRegex(error, r"^1 s: \d+ answers/s, \d+ sent, 0 lost\n2 s: \d+ answers/s, \d+ sent, 0 lost\n$")
+
 
 if __name__ == "__main__":
     unittest.main()

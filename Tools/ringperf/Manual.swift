@@ -27,7 +27,9 @@ let manual = """
   question do not end the wait.
 
   SWEEP  Open loops of --sweep-seconds at doubling rates, then halving the interval. A rate that ringperf itself could \
-  not send counts as too much.
+  not send counts as too much. The first that is too much is tried once more, and the second try counts.
+
+  PROGRESS  A line each second on standard error; '-W 2>/dev/null' is a run without it that keeps warnings and errors.
 
   EXIT CODE  0; 1 without any answer, with a wrong one (--verify), or on an error; 64 for flags that do not fit; 130 after \
   Ctrl-C, which prints the report so far.
