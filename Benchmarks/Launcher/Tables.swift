@@ -6,7 +6,7 @@ extension Results {
       tables.append(
         Table(
           title: "Ringlet against its goals", header: ["figure", "goal", "measured", "met"],
-          rows: goals.map { [$0.figure, $0.goal, $0.measured, $0.isMet ? "yes" : "no"] }))
+          rows: goals.map { [$0.figure, $0.goal, $0.measured, $0.isMet.map { $0 ? "yes" : "no" } ?? "–"] }))
     }
     tables += workloads.map(\.table)
     if let latency { tables += latency.tables }
