@@ -16,6 +16,12 @@ struct Goal: Codable {
       figure, "≤ \(fixed(limit, digits))\(unit)", "\(fixed(value, digits))\(unit)",
       isMet: rounded(value, digits) <= rounded(limit, digits))
   }
+
+  init(_ figure: String, atLeast limit: Double, _ value: Double, _ digits: Int) {
+    self.init(
+      figure, "≥ \(fixed(limit, digits))", fixed(value, digits),
+      isMet: rounded(value, digits) >= rounded(limit, digits))
+  }
 }
 
 extension Results {
@@ -52,6 +58,15 @@ extension Results {
         Goal(
           "two shards, queries of each", "45–55 %", shares.map { percent($0, 1) }.joined(separator: " "),
           isMet: shares.count == 2 && shares.allSatisfy { 45...55 ~= rounded(100 * $0, 1) }))
+    }
+    for one in loadTools where one.tool == "ringperf" {
+      let lost = loadTools.filter { $0.workload == one.workload }.map(\.lost)
+      let figure = "ringperf, \(one.workload.rawValue): queries"
+      goals.append(Goal("\(figure) per second of its CPU, × dnsperf", atLeast: 1.5, one.ratio, 2))
+      goals.append(
+        Goal(
+          "\(figure) lost, and dnsperf's", "equal",
+          lost.reversed().map { fixed(Double($0), 0) }.joined(separator: ", "), isMet: Set(lost).count == 1))
     }
     if let memory = memory.first(where: { $0.server == "ringlet" })?.full {
       goals.append(Goal("anonymous memory, 20,000 entries", atMost: 12, Double(memory.anonymous) / 1024, 1, " MiB"))
