@@ -93,8 +93,8 @@ class AsDnsperf(Case):
         for program in BINARY, "dnsperf":
             peer = self.peer()
             subprocess.run([program, "-p", str(peer.port), "-d", lines, "-n", "1"], capture_output=True, timeout=20, check=True)
-            seen.append([(a.name, a.message.type) for a in peer.asked])
-        self.assertEqual(seen[0], [("a.test", A), ("#c.test", A), ("d.test", dnswire.TXT), ("f.test", 65)])
+            seen.append(sorted((a.name, a.message.type) for a in peer.asked))
+        self.assertEqual(seen[0], [("#c.test", A), ("a.test", A), ("d.test", dnswire.TXT), ("f.test", 65)])
         self.assertEqual(*seen)
 
     def test_message(self):
@@ -137,6 +137,16 @@ class AsDnsperf(Case):
         ids = [a.message.id for a in peer.asked]
         self.assertEqual((len(ids), len(set(ids))), (1000, 1000))
         self.assertGreater(len({abs(a - b) for a, b in zip(ids, ids[1:])}), 1)
+
+    def test_names_of_all_lengths(self):
+        """Queries leave sorted by length, and each of them does leave, up to the longest there can be."""
+        names = [".".join(["x" * 60] * (n // 61) + ["y" * (n % 61)]) for n in range(1, 254) if n % 61]
+        lines = self.queries(*(f"{name} A" for name in names))
+        for clients in 1, 3:
+            peer = self.peer()
+            got = self.json(peer.port, "-d", lines, "-n", 3, "-q", 200, "-c", clients, "--verify")
+            self.assertEqual(collections.Counter(a.name for a in peer.asked), dict.fromkeys(names, 3))
+            self.assertEqual((got["completed"], got["verify"]["wrong"]), (3 * len(names), 0))
 
     def test_rate_limit_and_statistics(self):
         peer = self.peer()
