@@ -10,7 +10,7 @@ final class Bench {
   private var relay: Server?
   private(set) var versions: [Results.Version] = []
   /// What does not run, a line each.
-  private(set) var absent: [String] = []
+  var absent: [String] = []
 
   init(session: Session, rounds: Int, seconds: Int) throws {
     self.session = session

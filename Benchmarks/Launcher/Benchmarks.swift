@@ -4,7 +4,7 @@ import Glibc
 
 /// What can be chosen with `--only`.
 enum Part: String, CaseIterable, ExpressibleByArgument {
-  case micro, idle, memory, one, hits, mix, misses, flood, latency, shards
+  case micro, idle, memory, one, hits, mix, misses, flood, latency, shards, load
 
   var workload: Workload? { Workload(rawValue: rawValue) }
 }
@@ -119,7 +119,8 @@ struct Benchmarks: ParsableCommand {
     let shares = !parts.contains(.latency) ? [] : quick ? [0.5] : [0.1, 0.25, 0.5, 0.75]
     let idle = !parts.contains(.idle) ? 0 : idleSeconds ?? (quick ? 2 : 60)
     // Each turn has about as long a preparation as a second and a half.
-    let turns = bench.rounds * bench.servers.count * (workloads.count + shares.count)
+    let tools = parts.contains(.load) ? 2 * Bench.tools.count : 0
+    let turns = bench.rounds * (bench.servers.count * (workloads.count + shares.count) + tools)
     let minutes = (Double(turns) * (Double(bench.seconds) + 1.5) + Double(idle)) / 60
     Progress.show("\(bench.servers.count) servers; this takes about \(fixed(minutes.rounded(.up), 0)) min")
 
@@ -136,6 +137,7 @@ struct Benchmarks: ParsableCommand {
         floorRate: try hits?.rate ?? bench.floorRate(), shares: shares)
     }
     if parts.contains(.shards) { results.shards = try bench.measureShards() }
+    if tools > 0 { results.loadTools = try bench.measureLoadTools() }
     results.versions = bench.versions
     results.absent += bench.absent
   }

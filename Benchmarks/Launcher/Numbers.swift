@@ -14,6 +14,12 @@ func fixed(_ value: Double, _ digits: Int) -> String {
   return (value < 0 && scaled > 0 ? "-" : "") + whole + (digits > 0 ? ".\(text)" : "")
 }
 
+/// The number that `fixed` writes.
+func rounded(_ value: Double, _ digits: Int) -> Double {
+  let scale = (0..<digits).reduce(1.0) { scale, _ in scale * 10 }
+  return (value * scale).rounded() / scale
+}
+
 /// A part of one, in percent.
 func percent(_ part: Double, _ digits: Int = 0) -> String { "\(fixed(part * 100, digits)) %" }
 

@@ -11,6 +11,7 @@ struct Results: Codable {
   var workloads: [WorkloadCost] = []
   var latency: LatencyCurve?
   var shards: [ShardCost] = []
+  var loadTools: [ToolCost] = []
   var memory: [Memory] = []
   var idle: [Idle] = []
 

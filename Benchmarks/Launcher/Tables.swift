@@ -6,11 +6,12 @@ extension Results {
       tables.append(
         Table(
           title: "Ringlet against its goals", header: ["figure", "goal", "measured", "met"],
-          rows: goals.map { [$0.figure, $0.goal, $0.measured, $0.isMet ? "yes" : "no"] }))
+          rows: goals.map { [$0.figure, $0.goal, $0.measured, $0.isMet.map { $0 ? "yes" : "no" } ?? "–"] }))
     }
     tables += workloads.map(\.table)
     if let latency { tables += latency.tables }
     if !shards.isEmpty { tables.append(shardTable) }
+    tables += [Workload.one, .hits].compactMap(loadToolTable)
     if !memory.isEmpty { tables.append(memoryTable) }
     if let idle = idle.first { tables.append(idleTable(seconds: idle.seconds)) }
     if !micro.isEmpty { tables.append(microTable) }
@@ -38,6 +39,22 @@ extension Results {
         [
           "\(one.shards)", fixed(one.cpu / shards[0].cpu, 2), fixed(one.cpu, 2), fixed(one.rate, 0),
           one.shares.map { percent($0, 1) }.joined(separator: " "),
+        ]
+      })
+  }
+
+  private func loadToolTable(_ workload: Workload) -> Table? {
+    let tools = loadTools.filter { $0.workload == workload }
+    guard !tools.isEmpty else { return nil }
+    return Table(
+      title: "Load tools against the floor. \(workload.title)",
+      note: "One thread, \(ToolCost.clients) clients, \(fixed(Double(ToolCost.outstanding), 0)) outstanding."
+        + " × dnsperf: queries for each second of the tool's CPU.",
+      header: ["tool", "× dnsperf", "CPU µs", "queries/s", "lost", "tool busy", "floor busy"],
+      rows: tools.map { one in
+        [
+          one.tool, fixed(one.ratio, 2), fixed(one.cpu, 2), fixed(one.rate, 0), fixed(Double(one.lost), 0),
+          percent(one.busy), percent(one.floorBusy),
         ]
       })
   }

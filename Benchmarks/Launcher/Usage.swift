@@ -31,6 +31,16 @@ struct Usage {
   }
 }
 
+extension Usage {
+  /// Seconds of CPU of all children that have ended.
+  static var endedChildren: Double {
+    var usage = rusage()
+    // It lives through the call.
+    unsafe getrusage(RUSAGE_CHILDREN.rawValue, &usage)
+    return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
+  }
+}
+
 /// The memory of a process and its descendants, in KiB.
 struct Footprint: Codable {
   var resident = 0

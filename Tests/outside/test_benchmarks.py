@@ -1,10 +1,12 @@
 """`swift run Benchmarks` and the do-nothing responders, as somebody runs them who has just cloned the repository."""
 
 import html.parser
+import itertools
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -132,7 +134,7 @@ class Benchmarks(harness.OutsideCase):
 
     def test_quick(self):
         """Ringlet and the floors on every workload: tables, JSON, report and plot agree, and nothing is left behind."""
-        parts = "one,hits,mix,misses,flood,latency,shards,memory,idle"
+        parts = "one,hits,mix,misses,flood,latency,shards,load,memory,idle"
         options = ["--quick", "--peers", "none", "--only", parts]
         done = self.run_benchmarks(*options, "--json", self.path("all.json"), "--svg", self.path("bars.svg"))
         results = json.loads(pathlib.Path(self.path("all.json")).read_text())
@@ -161,7 +163,8 @@ class Benchmarks(harness.OutsideCase):
             self.assertLess(memory["full"]["anonymous"], memory["full"]["resident"])
         self.assertEqual([i["server"] for i in results["idle"]], servers)
 
-        self.assertIn("Ringlet against its goals", done.stdout)
+        self.check_load_tools(results["load_tools"])
+        self.check_goals(done.stdout)
         ratio = results["workloads"][1]["rows"][2]["ratio"]
         table = done.stdout.partition("Cached answers: ")[2]
         self.assertEqual(re.search(r"^  ringlet +([\d.]+)", table, re.M)[1], f"{ratio:.2f}")
@@ -174,6 +177,62 @@ class Benchmarks(harness.OutsideCase):
         self.assertIn("Ringlet against its goals", page.headings)
         picture = xml.etree.ElementTree.parse(self.path("bars.svg")).getroot()
         self.assertIn(f"{ratio:.2f}", [t.text for t in picture.iter("{http://www.w3.org/2000/svg}text")])
+
+    def check_load_tools(self, rows):
+        self.assertEqual([(row["workload"], row["tool"]) for row in rows], list(itertools.product(("one", "hits"), ("dnsperf", "ringperf"))))
+        for dnsperf, ringperf in (rows[:2], rows[2:]):
+            self.assertAlmostEqual(ringperf["ratio"], dnsperf["cpu"] / ringperf["cpu"])
+            self.assertEqual((dnsperf["lost"], ringperf["lost"]), (0, 0))
+            for row in dnsperf, ringperf:
+                self.assertAlmostEqual(row["busy"], row["cpu"] * row["rate"] / 1e6)
+                self.assertTrue(0 < row["floor_busy"] < 1.1)
+        self.assertGreater(rows[1]["ratio"], 1.5)
+        self.report(f"ringperf against dnsperf, queries per CPU second: {rows[1]['ratio']:.2f} for one name, {rows[3]['ratio']:.2f} for 1,000")
+
+    def check_goals(self, text):
+        """A goal is met if the number that is printed is within the one that is printed, and not by less."""
+        table = text[text.index("Ringlet against its goals") :].split("\n\n")[0]
+        rows = re.findall(r"^  (.*\S) +([≤≥]) ([\d.]+)( \D+|) +([\d.,]+|–)\4 +(yes|no)$", table, re.M)
+        self.assertGreater(len(rows), 10, table)
+        for figure, sign, goal, _, measured, met in rows:
+            value, limit = float(measured.replace(",", "").replace("–", "nan")), float(goal)
+            self.assertEqual(met == "yes", value <= limit if sign == "≤" else value >= limit, figure)
+        self.assertRegex(table, r"\n  wake-ups while idle +timers in use only +\d+ a minute +–\n")
+        self.assertRegex(table, r"\n  CPU while idle +≤ 0.0 % ")
+
+    def test_micro(self):
+        """The micro benchmarks through the launcher."""
+        done = self.run_benchmarks("--only", "micro", "--json", self.path("micro.json"))
+        results = json.loads(pathlib.Path(self.path("micro.json")).read_text())
+        self.assertTrue(all(one["ok"] for one in results["micro"]), results["micro"])
+        self.assertTrue({"parse", "hit-16", "miss-16"} <= {one["name"] for one in results["micro"]})
+        self.assertRegex(done.stdout, r"(?m)^  hit-16 +[\d.]+ +[\d,]+ +[\d,]+ +0.00 +0.00 +ok$")
+
+    def test_peers(self):
+        """Programs of others beside ours: what is installed is measured, node-cache by its path."""
+        installed = ["unbound"] + ["dnsmasq"] * bool(shutil.which("dnsmasq", path=f"{os.environ['PATH']}:/usr/sbin"))
+        options = ["--quick", "--only", "hits", "--peers", "unbound,dnsmasq", "--node-cache", harness.BINARY]
+        self.run_benchmarks(*options, "--json", self.path("peers.json"))
+        results = json.loads(pathlib.Path(self.path("peers.json")).read_text())
+        rows = {row["server"]: row for row in results["workloads"][0]["rows"]}
+        servers = ["floor-uring", "floor-recvmmsg", "ringlet", *installed, "node-cache"]
+        self.assertEqual(list(rows), servers)
+        self.assertEqual([v["server"] for v in results["versions"]], servers)
+        for name in servers[2:]:
+            self.assertLess(rows[name]["failed"], 0.01, name)
+            self.assertGreater(rows[name]["rate"], 1000, name)
+        self.assertRegex(next(v["version"] for v in results["versions"] if v["server"] == "unbound"), r"^\d+\.\d+")
+
+    def test_absent_programs_are_named(self):
+        """What is not installed, or is hidden as here, is named with the line that installs it; the rest is measured."""
+        hidden = filter(None, (shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") for name in ("dnsdist", "dnsperf")))
+        script = "".join(f"mount --bind /dev/null {path} && " for path in hidden) + 'exec "$@"'
+        command = self.command
+        self.command = lambda *options: ["unshare", "-m", "sh", "-c", script, "sh", *command(*options)]
+        done = self.run_benchmarks("--quick", "--only", "idle,load", "--idle-seconds", "1", "--peers", "dnsdist")
+        self.assertIn("not measured: dnsdist is not installed: apt-get install --no-install-recommends dnsdist\n", done.stdout)
+        self.assertIn("not measured: load: dnsperf is not installed: apt-get install dnsperf\n", done.stdout)
+        self.assertRegex(done.stdout, r"(?m)^  ringlet +\d+ ")
 
     def test_interrupt(self):
         """Ctrl-C while a load runs: it ends at once, with all it has started."""

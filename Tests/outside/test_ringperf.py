@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 import unittest
 import xml.etree.ElementTree
@@ -58,7 +59,7 @@ class Case(OutsideCase):
 class AsDnsperf(Case):
     def test_report_has_dnsperfs_fields(self):
         peer = self.peer()
-        out, _ = self.perf(peer.port, "-d", self.queries("a.test A", "b.test AAAA", "; c.test A", "", "# d"), "-n", 10)
+        out, _ = self.perf(peer.port, "-d", self.queries("a.test A", "b.test AAAA", "; c.test A", ""), "-n", 10)
         statistics = out[out.index("Statistics:") :]
         places = [statistics.index(f"\n  {field}:") for field in FIELDS]
         self.assertEqual(places, sorted(places))
@@ -83,6 +84,17 @@ class AsDnsperf(Case):
             out = subprocess.run(argv, capture_output=True, text=True, timeout=60).stdout
             seen.append(re.findall(pattern, out))
             self.assertEqual(len(peer.asked), 90)
+        self.assertEqual(*seen)
+
+    def test_same_queries_of_a_file_as_dnsperf(self):
+        """A '#' begins no comment, and what follows the type is nobody's business."""
+        lines = self.queries("a.test A", ";b.test A", "#c.test A", "", "d.test\tTXT ; what it is", "; e", "f.test TYPE65 IN")
+        seen = []
+        for program in BINARY, "dnsperf":
+            peer = self.peer()
+            subprocess.run([program, "-p", str(peer.port), "-d", lines, "-n", "1"], capture_output=True, timeout=20, check=True)
+            seen.append(sorted((a.name, a.message.type) for a in peer.asked))
+        self.assertEqual(seen[0], [("#c.test", A), ("a.test", A), ("d.test", dnswire.TXT), ("f.test", 65)])
         self.assertEqual(*seen)
 
     def test_message(self):
@@ -126,6 +138,16 @@ class AsDnsperf(Case):
         self.assertEqual((len(ids), len(set(ids))), (1000, 1000))
         self.assertGreater(len({abs(a - b) for a, b in zip(ids, ids[1:])}), 1)
 
+    def test_names_of_all_lengths(self):
+        """Queries leave sorted by length, and each of them does leave, up to the longest there can be."""
+        names = [".".join(["x" * 60] * (n // 61) + ["y" * (n % 61)]) for n in range(1, 254) if n % 61]
+        lines = self.queries(*(f"{name} A" for name in names))
+        for clients in 1, 3:
+            peer = self.peer()
+            got = self.json(peer.port, "-d", lines, "-n", 3, "-q", 200, "-c", clients, "--verify")
+            self.assertEqual(collections.Counter(a.name for a in peer.asked), dict.fromkeys(names, 3))
+            self.assertEqual((got["completed"], got["verify"]["wrong"]), (3 * len(names), 0))
+
     def test_rate_limit_and_statistics(self):
         peer = self.peer()
         out, _ = self.perf(peer.port, "-d", self.queries("a.test A"), "-l", 1.5, "-Q", 200, "-S", 0.5)
@@ -145,6 +167,42 @@ class AsDnsperf(Case):
         self.assertEqual(got["completed"] + got["lost"], 200)
         self.assertGreater(got["completed"], 150)
         self.assertGreater(peer.accepted, 2)
+
+    def test_same_lines_for_interrupted_queries_as_dnsperf(self):
+        async def script(asked):
+            if asked.name == "a.test":
+                asked.send(asked.address())
+
+        lines = self.queries(*(f"{name}.test A" for name in "abc"))
+        for program in BINARY, "dnsperf":
+            peer = self.peer(script)
+            argv = [program, "-p", str(peer.port), "-d", lines, "-l", "20", "-q", "2", "-v"]
+            child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+            wait_for(lambda: len(peer.asked) == 3, 10, "three queries")
+            time.sleep(0.2)
+            child.send_signal(signal.SIGINT)
+            out, _ = child.communicate(timeout=10)
+            self.assertCountEqual(re.findall("^> I (.*)$", out, re.M), ["b.test A", "c.test A"], program)
+
+    def test_connection_statistics_as_dnsperf(self):
+        async def script(asked):
+            asked.send(asked.address())
+            if asked.nth in (40, 80):
+                asked.close()
+
+        shapes = []
+        for program in BINARY, "dnsperf":
+            peer = self.peer(script)
+            argv = [program, "-p", str(peer.port), "-m", "tcp", "-d", self.queries("a.test A"), "-n", "120", "-q", "2", "-t", "1"]
+            out = subprocess.run(argv, capture_output=True, text=True, timeout=60).stdout
+            statistics = out[out.index("\nConnection Statistics:\n") :].strip()
+            shapes.append(re.sub(r"\d+", "0", statistics))
+            if program == BINARY:
+                self.assertEqual((re.search(r"Reconnections: {8}(\d+)\n", statistics)[1], peer.accepted), ("2", 3))
+                latency = re.search(r"\(min (\S+), max (\S+)\)", statistics)
+                self.assertTrue(0 < float(latency[1]) <= float(latency[2]) < 1, statistics)
+        self.assertEqual(*shapes)
+        self.assertNotIn("Connection Statistics", self.perf(self.peer().port, "-d", self.queries("a.test A"))[0])
 
     def test_tcp_answers_in_pieces(self):
         async def script(asked):
@@ -231,6 +289,44 @@ class Open(Case):
         curves = plot.findall("{http://www.w3.org/2000/svg}polyline")
         self.assertEqual([len(curve.get("points").split()) for curve in curves], [len(rates)] * 4)
 
+    def test_one_hiccup_does_not_end_the_doubling(self):
+        """A server that is silent for its first 200 queries."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            argv = [BINARY, "-p", str(server.getsockname()[1]), "-d", self.queries("a.test A"), "--sweep", "-t", "0.3", "--arrivals", "constant"]
+            child = subprocess.Popen([*argv, "--sweep-seconds", "1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+            def serve():
+                for number in range(8001):  # constant arrivals: two tries at 4000, and the first query at 8000
+                    query, source = server.recvfrom(512)
+                    if number >= 200:
+                        server.sendto(dnswire.response(query), source)
+                child.send_signal(signal.SIGINT)
+
+            server.settimeout(10)
+            threading.Thread(target=serve).start()
+            out, _ = child.communicate(timeout=20)
+        self.assertIn("[Status] 4000 queries/s: too much, once more\n[Status] 4000 queries/s: good\n", out)
+        self.assertRegex(out, r"\n +4000 .*[\d.]+\n +8000 .* cut short\n")
+
+    def test_interrupted_sweep(self):
+        """Ctrl-C in its first step: the report, the table and the JSON have what was measured of it."""
+        peer = self.peer()
+        file = os.path.join(self.directory, "sweep.json")
+        argv = [BINARY, "-p", str(peer.port), "-d", self.queries("a.test A"), "--sweep", "--sweep-seconds", "60", "--json", file]
+        child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: len(peer.asked) > 100, 10, "queries")
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=5)
+        self.assertEqual(child.returncode, 130)
+        self.assertGreater(int(re.search(r"Queries completed: +(\d+)", out)[1]), 50)
+        self.assertRegex(out, r"\n +4000 .* cut short\n")
+        self.assertIn("unanswered: none of the rates", out)
+        got = json.loads(pathlib.Path(file).read_text())
+        self.assertEqual((got["interrupted"], got["best_rate"]), (True, 0))
+        self.assertEqual([(step["rate"], step["verdict"]) for step in got["sweep"]], [(4000, "cut short")])
+
 
 class Pods(Case):
     def test_a_and_aaaa_together_from_one_socket(self):
@@ -245,21 +341,24 @@ class Pods(Case):
 
     def test_search_path_up_to_the_first_positive_answer(self):
         async def script(asked):
-            found = asked.name in ("a.svc.cluster.local", "b.test", "one.two.three.four.five.six") and asked.message.type == A
+            found = asked.name in ("a.svc.cluster.local", "b.test", "1.2.3.4.5.6", "6.5.4.3.2.1.svc.cluster.local") and asked.message.type == A
             asked.send(asked.address() if found else asked.response(rcode=NXDOMAIN))
 
         peer = self.peer(script)
-        lines = self.queries("a A", "b.test A", "one.two.three.four.five.six A", "abs.test. A")
+        lines = self.queries("a A", "b.test A", "1.2.3.4.5.6 A", "6.5.4.3.2.1 A", "1.2.3.4.5 A", "abs.test. A")
         got = self.json(peer.port, "--pods", 1, "--search", "-q", 2, "-d", lines)
         names = [a.name for a in peer.asked if a.message.type == A]
         searched = lambda name: [f"{name}.{suffix}" for suffix in ("ns-0.svc.cluster.local", "svc.cluster.local", "cluster.local")]
-        expected = searched("a")[:2] + searched("b.test") + ["b.test", "one.two.three.four.five.six", "abs.test"]
+        expected = searched("a")[:2] + searched("b.test") + ["b.test"]
+        # Five dots: first as it is, and through the search path after a negative answer. Four: the other way round.
+        expected += ["1.2.3.4.5.6", "6.5.4.3.2.1"] + searched("6.5.4.3.2.1")[:2] + searched("1.2.3.4.5") + ["1.2.3.4.5"]
+        expected += ["abs.test"]
         self.assertCountEqual(names, expected)
-        for name in "a", "b.test":
+        for name in "a", "b.test", "6.5.4.3.2.1", "1.2.3.4.5":
             steps = [n for n in names if n in searched(name) + [name]]
             self.assertEqual(steps, [n for n in expected if n in steps])
         self.assertEqual(got["sent"], 2 * len(expected))
-        self.assertEqual(got["rcodes"], {"NOERROR": 3, "NXDOMAIN": got["sent"] - 3})
+        self.assertEqual(got["rcodes"], {"NOERROR": 4, "NXDOMAIN": got["sent"] - 4})
 
     def test_zipf(self):
         peer = self.peer()
@@ -380,6 +479,27 @@ class Checked(Case):
         got = self.json(self.peer(script).port, "-d", self.queries("a.test A"), *flags)
         self.assertEqual((got["lost"], got["completed"], got["verify"]["wrong"]), (1, 39, 0))
 
+    def test_late_answers_are_checked(self):
+        async def script(asked):
+            if asked.nth != 2:
+                asked.send(asked.address())
+                return
+            await asyncio.sleep(0.6)
+            late = {
+                "rcode": lambda: asked.address(rcode=SERVFAIL),
+                "count": lambda: asked.response(),
+                "ttl": lambda: asked.address(ttl=31),
+                "question": lambda: asked.address(question=dnswire.name("other.test") + struct.pack("!HH", A, 1)),
+                "right": lambda: asked.address(),
+            }
+            asked.send(late[asked.name]())
+
+        lines = self.queries(*(f"{name} A" for name in ("rcode", "count", "ttl", "question", "right")))
+        got = self.json(self.peer(script).port, "-d", lines, "-n", 8, "-q", 5, "-Q", 30, "-t", 0.3, "--verify", code=1)
+        kinds = ("rcode_changed", "answer_count_changed", "ttl_above_first", "other_question")
+        self.assertEqual({kind: n for kind, n in got["verify"]["by_kind"].items() if n}, dict.fromkeys(kinds, 1))
+        self.assertEqual((got["lost"], got["completed"]), (5, 35))
+
     def test_an_empty_datagram_is_malformed(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
             server.bind(("127.0.0.1", 0))
@@ -450,8 +570,8 @@ class Ends(Case):
 
     def test_bad_lines_by_number(self):
         for text, number, why in (
-            ("a.test A\n\nb.test\n", 3, "expected 'NAME TYPE', found 1 field"),
-            ("a.test A B\n", 1, "found 3 fields"),
+            ("a.test A\n\nb.test\n", 3, "expected 'NAME TYPE', found 'b.test' alone"),
+            ("; x\n# d\n", 2, "unknown type 'd'"),
             ("; x\na.test WHAT\n", 2, "unknown type 'WHAT'"),
             ("a..test A\n", 1, "a label has 1 to 63 octets"),
             ("a" * 64 + ".test A\n", 1, "this one 64"),
@@ -516,6 +636,10 @@ class Ends(Case):
         os.close(master)
         self.assertRegex(shown, r"\r\x1b\[K1 s: \d+ answers/s, \d+ sent, 0 lost\r\x1b\[K2 s: ")
         self.assertNotIn("\n", shown)
+
+    def test_elsewhere_progress_is_a_line_each_second(self):
+        _, error = self.perf(self.peer().port, "-d", self.queries("a.test A"), "-l", 2.5, "-Q", 50)
+        self.assertRegex(error, r"^1 s: \d+ answers/s, \d+ sent, 0 lost\n2 s: \d+ answers/s, \d+ sent, 0 lost\n$")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ struct Question: BitwiseCopyable {
 final class Catalogue: Sendable {
   /// Pods are spread over this many namespaces: source socket i stands for a pod of ns-(i modulo this).
   static let namespaces = 50
-  /// Names with fewer dots go through the search path first (resolv.conf(5)), as Kubernetes sets it up.
+  /// Names with fewer dots go through the search path first, those with as many or more are first tried as they are
+  /// (resolv.conf(5)), as Kubernetes sets it up.
   static let ndots = 5
   /// The longest message: header, name, type and class, OPT.
   static let maxMessage = Header.length + Name.maxLength + 4 + EDNS.fixedLength
@@ -31,12 +32,17 @@ final class Catalogue: Sendable {
   let typeCodes: [UInt16]
   private let hasSearch: Bool
   private let labels: Region
-  private let index: Region  // per entry: offset of its labels << 24 | type << 16 | is searched << 8 | length
+  private let index: Region  // per entry: offset of its labels << 24 | type << 16 | order << 8 | length
   private let tails: Region  // per suffix and type: bytes, their count in the last octet
   private let optLength: Int
 
-  /// `pairs`: each name is asked for A and AAAA, whatever its line's type. `search`: names with fewer than five dots go
-  /// through the search path unless they end in one. Throws for more than 255 types.
+  /// What is tried for a name.
+  private enum Order: UInt64 {
+    case asItIs, searchPathFirst, searchPathLast
+  }
+
+  /// `pairs`: each name is asked for A and AAAA, whatever its line's type. `search`: names go through the search path
+  /// unless they end in a dot. Throws for more than 255 types.
   init(_ queries: [QueryLine], pairs: Bool, search: Bool, edns: Bool, dnssecOK: Bool) throws(LoadError) {
     count = queries.count
     typesPerLookup = pairs ? 2 : 1
@@ -56,12 +62,12 @@ final class Catalogue: Sendable {
     for (entry, query) in queries.enumerated() {
       // A resolver leaves out what would be too long with the longest suffix.
       let isSearched =
-        search && !query.isAbsolute && query.dots < Self.ndots
-        && query.labels.count + Self.tailStride - 20 < Name.maxLength
+        search && !query.isAbsolute && query.labels.count + Self.tailStride - 20 < Name.maxLength
       searches = searches || isSearched
       for (at, octet) in query.labels.enumerated() { labels.bytes[offset + at] = octet }
       let type = pairs ? 0 : numbers[Int(query.type)]
-      let flags = UInt64(type) << 16 | (isSearched ? 1 << 8 : 0) | UInt64(query.labels.count)
+      let order = !isSearched ? Order.asItIs : query.dots < Self.ndots ? .searchPathFirst : .searchPathLast
+      let flags = UInt64(type) << 16 | order.rawValue << 8 | UInt64(query.labels.count)
       index.bytes.set(word: UInt64(offset) << 24 | flags, at: entry * 8)
       offset += query.labels.count
     }
@@ -96,12 +102,16 @@ final class Catalogue: Sendable {
   }
 
   /// How many questions of each type there can be, one by one, before a lookup of `entry` ends.
-  @inline(__always) func steps(_ entry: Int) -> Int { index.bytes.word(entry &* 8) & 0x100 == 0 ? 1 : 4 }
+  @inline(__always) func steps(_ entry: Int) -> Int { order(entry) == Order.asItIs.rawValue ? 1 : 4 }
+
+  @inline(__always) private func order(_ entry: Int) -> UInt64 { index.bytes.word(entry &* 8) >> 8 & 0xFF }
 
   /// The suffix that step `step` of a lookup by the pod behind socket `socket` tries.
   @inline(__always) func suffix(_ entry: Int, step: Int, socket: Int) -> Int {
     guard steps(entry) > 1 else { return 0 }
-    return step == 0 ? Self.commonSuffixes &+ socket % Self.namespaces : 3 &- step
+    // Of the four, the name itself is the last or the first.
+    let place = order(entry) == Order.searchPathFirst.rawValue ? step : (step &+ 3) & 3
+    return place == 0 ? Self.commonSuffixes &+ socket % Self.namespaces : 3 &- place
   }
 
   /// Which type number `number` of a lookup of `entry` is.

@@ -8,11 +8,6 @@ extension Client {
     guard message.count >= Header.length else { return wrong(.malformed) }
     guard let index = slots.find(socket, id: message.id) else { return wrong(.unknownID) }
     let slot = slots[index]
-    guard slot.state == .outstanding else {
-      slots[index].state = .free
-      tally.late += 1
-      return
-    }
     if let expectations = plan.expectations {
       guard message.flags & Header.qr != 0 else { return wrong(.notAResponse) }
       guard catalogue.isQuestion(slot.question, of: message) else { return wrong(.otherQuestion) }
@@ -20,6 +15,11 @@ extension Client {
         wrong(wrongness)
         if wrongness == .malformed { return }
       }
+    }
+    guard slot.state == .outstanding else {
+      slots[index].state = .free
+      tally.late += 1
+      return
     }
     slots.settle(index, as: .free)
     let rcode = Int(message.flags & Header.rcodeMask)
@@ -52,6 +52,15 @@ extension Client {
     if lookup.left == 0 { lookup.step += 1 }
     lookups[index] = lookup
     if lookup.left == 0 { lookups.pushDue(index) }
+  }
+
+  /// The run is cut short: what is out stays unanswered.
+  mutating func interrupt() {
+    tally.interrupted = slots.outstanding
+    while plan.isVerbose, case let index = slots.oldest, index >= 0 {
+      print("> I \(catalogue.text(slots[index].question))")
+      slots.settle(index, as: .free)
+    }
   }
 
   /// Gives up what has been out for too long.

@@ -42,8 +42,8 @@ extension Client {
           // The kernel filled `result` bytes of the buffer, which stays until it is put back.
           receive(unsafe Bytes(base: base, count: Int(result)), on: token.index, now)
         } else if result == 0 {
-          // An empty datagram takes no buffer.
-          receive(outbox.room.slice(0, 0), on: token.index, now)
+          // An empty datagram takes no buffer: none of the first one's bytes.
+          receive(unsafe Bytes(base: curing_at(c, 0), count: 0), on: token.index, now)
         } else if result < 0, result != -ENOBUFS {
           note(-result)
         }

@@ -1,3 +1,4 @@
+import CSocket
 import CUring
 import Memory
 
@@ -12,6 +13,7 @@ extension Client {
     stream.reset()
     stream.descriptor = try openSocket(isStream: true)
     stream.state = .connecting
+    stream.since = csocket_boottime()
     // The kernel copies the address when the entry is submitted; the plan lives as long as the client.
     unsafe plan.server.socketAddress.withUnsafeBytes {
       unsafe curing_connect(
@@ -29,6 +31,8 @@ extension Client {
       return
     }
     stream.state = .open
+    // What was connected before the start left with the first turn.
+    tally.connections.record(now - max(stream.since, tally.start))
     receiveStream(token.index)
   }
 
@@ -119,6 +123,7 @@ extension Client {
     for socket in due {
       do {
         try connect(socket)
+        tally.reconnections += 1
       } catch {
         failure = error
       }

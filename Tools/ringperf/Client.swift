@@ -110,7 +110,7 @@ import Wire
       }
       control.publish(tally, of: thread)
       if control.order == .stop || failure != nil {
-        tally.interrupted = slots.outstanding
+        interrupt()
         tally.end = max(tally.end, now)
         return
       }
@@ -221,8 +221,8 @@ import Wire
   }
 
   @inline(__always) private mutating func sendDatagram(_ index: Int, _ socket: Int) -> Int {
-    let length = catalogue.write(slots[index].question, id: slots[index].id, to: outbox.room)
-    outbox.append(length, to: socket)
+    let length = catalogue.write(slots[index].question, id: slots[index].id, to: outbox.room(for: socket))
+    outbox.append(length)
     return length
   }
 

@@ -14,10 +14,15 @@ struct Console {
 
   func warn(_ line: String) { write(line, to: warnsOnOutput ? STDOUT_FILENO : STDERR_FILENO) }
 
-  /// Rewrites the one line of progress on a terminal; elsewhere says nothing.
+  /// On a terminal rewrites the one line of progress, elsewhere writes one after the other.
   func progress(_ line: String) {
-    guard isatty(STDERR_FILENO) == 1 else { return }
-    write("\r\u{1B}[K\(line)", to: STDERR_FILENO, end: "")
+    let isTerminal = isatty(STDERR_FILENO) == 1
+    write(isTerminal ? "\r\u{1B}[K\(line)" : line, to: STDERR_FILENO, end: isTerminal ? "" : "\n")
+  }
+
+  /// On a terminal the line of progress goes, to make room for the report.
+  func clearProgress() {
+    if isatty(STDERR_FILENO) == 1 { progress("") }
   }
 
   private func write(_ line: String, to descriptor: Int32, end: String = "\n") {

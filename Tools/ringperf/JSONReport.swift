@@ -6,14 +6,14 @@ struct JSONReport: Encodable {
     let min, mean, stddev, p50, p90, p99, p999, max: Double
 
     init(_ tally: Tally) {
-      min = tally.completed > 0 ? Double(tally.latencyMin) / 1e3 : 0
-      mean = tally.meanLatency / 1e3
-      stddev = tally.latencyDeviation / 1e3
+      min = Double(tally.latencies.min) / 1e3
+      mean = tally.latencies.mean / 1e3
+      stddev = tally.latencies.deviation / 1e3
       p50 = Double(tally.percentile(50)) / 1e3
       p90 = Double(tally.percentile(90)) / 1e3
       p99 = Double(tally.percentile(99)) / 1e3
       p999 = Double(tally.percentile(99.9)) / 1e3
-      max = Double(tally.latencyMax) / 1e3
+      max = Double(tally.latencies.max) / 1e3
     }
   }
 
@@ -24,12 +24,14 @@ struct JSONReport: Encodable {
 
   struct Step: Encodable {
     let rate, qps, unanswered, p50, p90, p99, p999, max: Double
+    let verdict: String
 
     init(_ step: Sweep.Step) {
       let latency = Latency(step.outcome.tally)
       rate = step.rate
       qps = step.outcome.tally.rate
       unanswered = step.outcome.tally.unanswered
+      verdict = step.verdict
       (p50, p90, p99, p999, max) = (latency.p50, latency.p90, latency.p99, latency.p999, latency.max)
     }
   }
@@ -44,6 +46,8 @@ struct JSONReport: Encodable {
   var rateAsked: Double?
   let rcodes: [String: Int]
   let requestBytesMean, responseBytesMean: Double
+  /// Over TCP.
+  var reconnections: Int?
   let latencyUs: Latency
   var verify: Verification?
   var sweep: [Step]?
@@ -70,6 +74,7 @@ struct JSONReport: Encodable {
     rcodes = Dictionary(uniqueKeysWithValues: tally.rcodes.enumerated().filter { $1 > 0 }.map { (rcodeName($0), $1) })
     requestBytesMean = tally.sent > 0 ? Double(tally.requestBytes) / Double(tally.sent) : 0
     responseBytesMean = tally.completed > 0 ? Double(tally.responseBytes) / Double(tally.completed) : 0
+    if plan.transport == .tcp { reconnections = tally.reconnections }
     latencyUs = Latency(tally)
     if plan.expectations != nil {
       let kinds = Wrongness.allCases.map { ($0.key, tally.wrong[$0.rawValue]) }

@@ -129,7 +129,7 @@ struct Load {
         counted = now
       }
     }
-    console.progress("")
+    console.clearProgress()
     return isInterrupted
   }
 

@@ -71,7 +71,9 @@ struct BasicOptions: ParsableArguments {
     help: .init("Print the answers per second every so many seconds.", valueName: "s"))
   var statistics: Double?
 
-  @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Print a line for each answer and each timeout.")
+  @Flag(
+    name: [.customShort("v"), .customLong("verbose")],
+    help: "Print a line for each query: its answer, T for a timeout, I for an interruption.")
   var verbose = false
 
   @Flag(name: [.customShort("W"), .customLong("warnings-to-output")], help: "Warnings and errors to standard output.")
@@ -92,7 +94,7 @@ struct LoadOptions: ParsableArguments {
       valueName: "count"))
   var pods: Int?
 
-  @Flag(help: "Expand names with fewer than 5 dots through the search path, up to the first positive answer.")
+  @Flag(help: "Take names through the search path as a resolver does, up to the first positive answer.")
   var search = false
 
   @Option(

@@ -55,7 +55,8 @@ struct QueryLine: Sendable {
   }
 }
 
-/// A file of queries as dnsperf reads it: `name type` a line; empty lines and those that begin with `;` or `#` are skipped.
+/// A file of queries as dnsperf reads it: `name type` a line, whatever follows; empty lines and those that begin with `;`
+/// are skipped.
 enum QueryFile {
   /// The queries of the file at `path`, `-` for standard input. Throws the first bad line by its number.
   static func read(_ path: String) throws(LoadError) -> [QueryLine] {
@@ -88,10 +89,8 @@ enum QueryFile {
 
   private static func parse(_ line: String) throws(LoadError) -> QueryLine? {
     let fields = line.split(whereSeparator: \.isWhitespace)
-    guard let name = fields.first, name.first != ";", name.first != "#" else { return nil }
-    guard fields.count == 2 else {
-      throw LoadError("expected 'NAME TYPE', found \(fields.count) field\(fields.count == 1 ? "" : "s")")
-    }
+    guard let name = fields.first, name.first != ";" else { return nil }
+    guard fields.count >= 2 else { throw LoadError("expected 'NAME TYPE', found '\(name)' alone") }
     guard let type = recordType(String(fields[1])) else {
       throw LoadError("unknown type '\(fields[1])'; expected one such as A, AAAA, SRV or TYPE65")
     }

@@ -21,7 +21,6 @@ struct Report {
     }
     let request = tally.sent > 0 ? tally.requestBytes / tally.sent : 0
     let response = tally.completed > 0 ? tally.responseBytes / tally.completed : 0
-    let mean = seconds(UInt64(tally.meanLatency))
     lines += [
       "",
       "  Response codes:       \(codes.joined(separator: ", "))",
@@ -29,12 +28,8 @@ struct Report {
       "  Run time (s):         \(fixed(tally.seconds, 6))",
       "  Queries per second:   \(fixed(tally.rate, 6))",
       "",
-      "  Average Latency (s):  \(mean) (min \(seconds(least)), max \(seconds(tally.latencyMax)))",
     ]
-    if tally.completed > 1 {
-      lines.append("  Latency StdDev (s):   \(seconds(UInt64(tally.latencyDeviation)))")
-    }
-    lines += ["", "  Latency (us):         \(percentiles)"]
+    lines += self.lines(tally.latencies) + ["", "  Latency (us):         \(percentiles)"]
     if case .open(let rate, _) = plan.pace {
       let sent = tally.seconds > 0 ? Double(tally.sent) / tally.seconds : 0
       lines.append("  Rate asked and sent:  \(fixed(rate, 1)), \(fixed(sent, 1))")
@@ -46,13 +41,21 @@ struct Report {
         lines.append("    \(kind.label): \(tally.wrong[kind.rawValue])")
       }
     }
+    if tally.connections.count > 0 {
+      lines += ["", "Connection Statistics:", "", "  Reconnections:        \(tally.reconnections)", ""]
+      lines += self.lines(tally.connections)
+    }
     return lines + [""]
+  }
+
+  private func lines(_ latencies: Durations) -> [String] {
+    let (mean, deviation) = (seconds(UInt64(latencies.mean)), seconds(UInt64(latencies.deviation)))
+    let average = "  Average Latency (s):  \(mean) (min \(seconds(latencies.min)), max \(seconds(latencies.max)))"
+    return [average] + (latencies.count > 1 ? ["  Latency StdDev (s):   \(deviation)"] : [])
   }
 
   /// Microseconds of this program's CPU per query sent.
   var cpuPerQuery: Double { outcome.tally.sent > 0 ? outcome.cpu * 1e6 / Double(outcome.tally.sent) : 0 }
-
-  private var least: UInt64 { outcome.tally.completed > 0 ? outcome.tally.latencyMin : 0 }
 
   private var percentiles: String {
     let named = [("p50", 50.0), ("p90", 90), ("p99", 99), ("p99.9", 99.9), ("max", 100)]

@@ -63,7 +63,7 @@ struct Ringperf: ParsableCommand {
     if report.sweep {
       let found = try Sweep(plan, seconds: report.sweepSeconds, process: self.load.arrivals, load: &load)
       // The report is of the best step, or of the least bad one.
-      guard let chosen = found.best ?? found.steps.first else { return 130 }
+      let chosen = found.best ?? found.steps[0]
       finished.pace = .open(rate: chosen.rate, process: self.load.arrivals)
       outcome = chosen.outcome
       sweep = found

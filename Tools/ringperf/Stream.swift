@@ -15,6 +15,8 @@ final class Stream {
   var descriptor: Int32 = -1
   /// Counts connections: what completes for an earlier one is dropped.
   var generation = 0
+  /// Nanoseconds: when it began to connect.
+  var since: UInt64 = 0
   /// Nanoseconds: no new attempt to connect before.
   var retryAt: UInt64 = 0
   /// Messages that came on this connection.

@@ -8,8 +8,11 @@ struct Sweep {
 
     /// Answered, and sent: a rate that this program could not send says nothing about the server.
     var isGood: Bool {
-      outcome.tally.completed > 0 && outcome.tally.unanswered < Sweep.tolerated && outcome.tally.keptUp
+      !outcome.isInterrupted && outcome.tally.completed > 0 && outcome.tally.unanswered < Sweep.tolerated
+        && outcome.tally.keptUp
     }
+
+    var verdict: String { isGood ? "good" : outcome.isInterrupted ? "cut short" : "too much" }
   }
 
   static let tolerated = 0.001
@@ -18,27 +21,27 @@ struct Sweep {
   private static let precision = 1.04
   private static let maxSteps = 24
 
-  /// In the order of the rates.
+  /// At least one, in the order of the rates. The one that ran when somebody ended the search is among them.
   private(set) var steps: [Step] = []
-  private(set) var isInterrupted = false
 
   var best: Step? { steps.last { $0.isGood } }
+  var isInterrupted: Bool { steps.contains { $0.outcome.isInterrupted } }
 
-  /// Doubles the rate until it is too much, then halves the interval between the best and the first that was not. Each
-  /// step is an open loop of `plan` for `seconds`.
+  /// Doubles the rate until it is too much twice over, for the machine may have been busy with something else, then halves
+  /// the interval between the best and the first that was not. Each step is an open loop of `plan` for `seconds`.
   init(_ plan: Plan, seconds: Double, process: ArrivalProcess, load: inout Load) throws(LoadError) {
     var (low, high) = (0.0, Double.infinity)
     var rate = Self.firstRate
+    var isSecondTry = false
     for _ in 0..<Self.maxSteps where !isInterrupted && (low == 0 || high / low >= Self.precision) && rate >= 1 {
       var plan = plan
       plan.pace = .open(rate: rate, process: process)
       plan.limit = UInt64(seconds * 1e9)
       let step = Step(rate: rate, outcome: try load.run(plan, label: "\(Int(rate)) queries/s, "))
-      isInterrupted = step.outcome.isInterrupted
-      guard !isInterrupted else { break }
+      isSecondTry = !step.isGood && !step.outcome.isInterrupted && high == .infinity && !isSecondTry
+      load.console.say("[Status] \(Int(rate)) queries/s: \(step.verdict)\(isSecondTry ? ", once more" : "")")
+      if isSecondTry { continue }
       steps.append(step)
-      let verdict = step.isGood ? "good" : "too much"
-      load.console.say("[Status] \(Int(rate)) queries/s: \(verdict)")
       if step.isGood { low = max(low, rate) } else { high = min(high, rate) }
       rate = (high == .infinity ? low * 2 : (low + high) / 2).rounded()
     }
@@ -51,7 +54,7 @@ struct Sweep {
     let rows = steps.map { step in
       let tally = step.outcome.tally
       return [fixed(step.rate, 0), fixed(tally.rate, 0), "\(fixed(100 * tally.unanswered, 3))%"]
-        + [50, 90, 99, 99.9, 100].map { microseconds(tally.percentile($0)) } + [step.isGood ? "" : "too much"]
+        + [50, 90, 99, 99.9, 100].map { microseconds(tally.percentile($0)) } + [step.isGood ? "" : step.verdict]
     }
     let widths = head.indices.map { column in ([head] + rows).map { $0[column].count }.max() ?? 0 }
     return ([head] + rows).map { row in

@@ -17,10 +17,11 @@ struct Tally {
   var responseBytes = 0
   /// Nanoseconds, within 0.1 %.
   var latency = Histogram<UInt64>(highestTrackableValue: Tally.longest, numberOfSignificantValueDigits: .three)
-  private var latencySum = 0.0
-  private var latencySquares = 0.0
-  private(set) var latencyMin = UInt64.max
-  private(set) var latencyMax: UInt64 = 0
+  private(set) var latencies = Durations()
+  /// TCP: from the first packet of a connection to its being open.
+  var connections = Durations()
+  /// Connections that were opened in place of one that had ended.
+  var reconnections = 0
   /// Answers that were compared, and what was wrong with how many.
   var checked = 0
   var wrong = [Int](repeating: 0, count: Wrongness.allCases.count)
@@ -38,11 +39,7 @@ struct Tally {
     rcodes[rcode] &+= 1
     responseBytes &+= bytes
     latency.record(min(nanoseconds, Self.longest))
-    let value = Double(nanoseconds)
-    latencySum += value
-    latencySquares += value * value
-    latencyMin = min(latencyMin, nanoseconds)
-    latencyMax = max(latencyMax, nanoseconds)
+    latencies.record(nanoseconds)
   }
 
   mutating func add(_ other: Tally) {
@@ -55,10 +52,9 @@ struct Tally {
     requestBytes += other.requestBytes
     responseBytes += other.responseBytes
     latency.add(other.latency)
-    latencySum += other.latencySum
-    latencySquares += other.latencySquares
-    latencyMin = min(latencyMin, other.latencyMin)
-    latencyMax = max(latencyMax, other.latencyMax)
+    latencies.add(other.latencies)
+    connections.add(other.connections)
+    reconnections += other.reconnections
     checked += other.checked
     for kind in wrong.indices { wrong[kind] += other.wrong[kind] }
     start = min(start, other.start)
@@ -70,18 +66,10 @@ struct Tally {
   var rate: Double { seconds > 0 ? Double(completed) / seconds : 0 }
   /// Whether queries left when they should have, within a fiftieth of the run.
   var keptUp: Bool { Double(overrun) / 1e9 < max(0.01, seconds / 50) }
-  var meanLatency: Double { completed > 0 ? latencySum / Double(completed) : 0 }
-
-  /// Nanoseconds; of the sample, as dnsperf's.
-  var latencyDeviation: Double {
-    guard completed > 1 else { return 0 }
-    let count = Double(completed)
-    return max(0, (latencySquares - latencySum * latencySum / count) / (count - 1)).squareRoot()
-  }
 
   /// Nanoseconds; 0 without an answer. No more than the longest there was, which the histogram would round up.
   func percentile(_ percent: Double) -> UInt64 {
-    completed > 0 ? min(latency.valueAtPercentile(percent), latencyMax) : 0
+    completed > 0 ? min(latency.valueAtPercentile(percent), latencies.max) : 0
   }
 
   var wrongAnswers: Int { wrong.reduce(0, +) }
