@@ -136,16 +136,16 @@ extension EngineMetrics {
         labels: ["shard": "\(shard)"])
     }
     for (reason, word) in [
-      ("backlog", Counters.Shard.droppedBacklog), ("send_slots", .droppedNoSlot), ("not_sent", .droppedNotSent), ("client_gone", .droppedClientGone),
-      ("ring_refused", .droppedRingRefused),
+      ("backlog", Counters.Shard.droppedBacklog), ("send_slots", .droppedNoSlot), ("not_sent", .droppedNotSent),
+      ("client_gone", .droppedClientGone), ("ring_refused", .droppedRingRefused),
       ("questions", .refusedQuestions), ("questions_of_client", .refusedClient),
       ("questions_external", .refusedExternal), ("mailbox", .refusedMail), ("streams", .streamsRefused),
     ] {
       out.counter(
         "ringlet_dropped_total", Double(total(word)),
         help: "For want of room: queries with SERVFAIL or an old answer (questions, questions_of_client, "
-          + "questions_external, mailbox), queries without an answer (send_slots, not_sent, client_gone, ring_refused), "
-          + "connections closed at once (streams).",
+          + "questions_external, mailbox), queries without an answer (backlog, send_slots, not_sent, client_gone, "
+          + "ring_refused), connections closed at once (streams).",
         labels: ["reason": reason])
     }
     out.counter(

@@ -32,7 +32,7 @@ extension Shard where R: ~Copyable {
 
   /// Answers the datagrams whose turn it is: some of those that wait, so that what has come meanwhile is soon seen.
   @inline(__always) mutating func answerDatagrams() {
-    if backlog.count > backlog.capacity / 2 { shed() }
+    if backlog.count > backlog.capacity / 2 { shed() } else { isOverrun = false }
     var left = ShardLimits.datagramsOfTurn
     while left > 0, !backlog.isEmpty {
       left &-= 1
@@ -43,9 +43,10 @@ extension Shard where R: ~Copyable {
   }
 
   /// Where the kernel is about to drop datagrams, whosever they are, the oldest ones go of those clients that have most of
-  /// what waits here.
+  /// what waits here; and so they do until no more comes than can be answered, that others do not wait in the kernel.
   @inline(never) private mutating func shed() {
-    guard fabric.settings.listeners.indices.contains(where: { ring.isFilling($0) }) else { return }
+    if !isOverrun { isOverrun = fabric.settings.listeners.indices.contains { ring.isFilling($0) } }
+    guard isOverrun else { return }
     while backlog.count > backlog.capacity / 2 {
       let share = backlog.longest()
       var excess = min(backlog.count &- backlog.capacity / 2, (backlog.count(of: share) &+ 1) / 2)

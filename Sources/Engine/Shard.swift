@@ -104,6 +104,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   var hasBuffers = false
 
   var backlog: Backlog
+  /// More comes by datagram than can be answered.
+  var isOverrun = false
   /// Queries by datagram that are answered together, and their names, folded, 256 bytes each.
   var batch: Table<Admitted>
   let batchNames = Region(size: Admitted.batch * 256)

@@ -125,7 +125,9 @@ import Upstream
     guard pairsReplies, !listeners.isWildcard[socket] else { return send(reply) }
     let sender = sender(of: buffer)
     guard let other = pairs.exchange(reply, from: sender) else { return }
-    guard other.socket == reply.socket, ReplyPairs.isSame(self.sender(of: Int(other.buffer)), sender) else { return send(other) }
+    guard other.socket == reply.socket, ReplyPairs.isSame(self.sender(of: Int(other.buffer)), sender) else {
+      return send(other)
+    }
     pairs.drop(sender)
     let (first, second) = other.length >= reply.length ? (other, reply) : (reply, other)
     unsafe curing_reply_pair(

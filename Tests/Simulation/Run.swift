@@ -58,7 +58,8 @@ package struct Tally: Sendable, Equatable {
     failures = world.ledger.failures
     stale = world.ledger.staleReplies
     ignored = world.sum(.ignored)
-    dropped = world.sum(.droppedBacklog) + world.sum(.droppedNoSlot) + world.sum(.droppedClientGone) + world.sum(.droppedRingRefused)
+    let reasons: [Counters.Shard] = [.droppedBacklog, .droppedNoSlot, .droppedClientGone, .droppedRingRefused]
+    dropped = reasons.reduce(0) { $0 + world.sum($1) }
     upstreamQuestions = world.upstreams.reduce(0) { $0 + $1.questions }
     reloads = world.reloads
     suspensions = world.suspensions.count
