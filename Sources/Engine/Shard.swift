@@ -186,6 +186,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   /// call carries all replies, upstream frames and re-arms.
   public mutating func turn() {
     let count = ring.turn(timeout: timeout())
+    counters.add(.turns)
     now = ring.now()
     milliseconds = now / 1_000_000
     if hasBuffers { resumeReceives() }

@@ -47,6 +47,7 @@ ON_BOTH_RINGS = (
     "test_tcp_service",
     "test_tls",
     "test_upstream_loss",
+    "test_watchdog",
 )
 AT_ONCE = 4
 LIMIT = 400  # seconds for one module
