@@ -56,6 +56,9 @@ extension NodeCache {
       generation.configuration.add(generation.fabric.settings, to: &out)
       EngineMetrics(generation.fabric, generation.listeners, generation.rings).add(to: &out)
       generation.files.add(to: &out)
+      out.gauge(
+        "ringlet_memory_ceiling_bytes", Double(MemoryCeiling.bytes(shards: generation.fabric.shards)),
+        help: "Memory that the process may come to hold itself, whoever asks it whatever; during a reload both sets.")
     }
     healthProbe.add(to: &out)
     watchdog.add(to: &out)

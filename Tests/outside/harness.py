@@ -232,6 +232,11 @@ class Ringlet(Process):
                 wait_for(lambda: accepts((address, self.port)), 10, "the TCP listener")
         return self
 
+    @property
+    def ceiling_kib(self):
+        """What `own_kib` comes to at most, as /metrics has it."""
+        return int(scrape(self.setup_port).sum("ringlet_memory_ceiling_bytes")) >> 10
+
     def alive_or_fail(self):
         if not self.alive():
             raise AssertionError(f"ringlet ended with {self.child.returncode}:\n{self.log()[-3000:]}")
