@@ -411,6 +411,23 @@ class Malformed(ForgeryCase):
             with self.subTest(kind=kind):
                 self.check(f"{kind}.{'n' * 50}.svc.cluster.local")
 
+    def test_cve_2020_1350_no_traps(self):
+        """What reads packets computes without traps, for a trap ends the process: no checked arithmetic, narrowing or forced
+        unwrapping. Constants are computed before there is a packet."""
+        trap = re.compile(
+            r"(?<=\s)[-+*]=?(?=\s)|[\w)\]]!(?![=\w])|\b(try|as)!|\bU?Int(8|16)\((?!truncatingIfNeeded|clamping)|\b(precondition|fatalError)"
+        )
+        self.assertEqual(
+            [bool(trap.search(line)) for line in ("a + b", "a &+ b", "a -= b", "a!", "a != b", "UInt16(a)", "UInt16(clamping: a)")],
+            [True, False, True, True, False, True, False])
+        found = []
+        for path in (harness.ROOT / "Sources/Wire").rglob("*.swift"):
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                code = re.sub(r'"(\\.|[^"\\])*"', '""', line).partition("//")[0]
+                if trap.search(code) and not re.match(r"  (public |package |private )?static let |  private let ", code):
+                    found.append(f"{path.name}:{number}: {line.strip()}")
+        self.assertEqual(found, [])
+
     def test_cve_2020_1350_tcp(self):
         self.first_malformed("force_tcp")
 
