@@ -207,4 +207,21 @@ import Testing
       finish(world)
     }
   }
+
+  /// A client by TCP waited for what a forward asks over UDP; the next forward, which asks as the client does, went on over
+  /// UDP, and the client got an answer that was cut off.
+  @Test func theNextForwardsAnswerIsWhole() {
+    var settings = Settings.simulated(upstreams: 2, transport: .udp)
+    settings.chains[0].forwards = [Settings.Forward(upstreams: 0..<1), Settings.Forward(upstreams: 1..<2)]
+    settings.chains[0].forwards[0].transport = .udp
+    settings.chains[0].forwards[0].next = 1 << 5
+    let world = World(seed: 14, settings: settings)
+    let large = (0..<1000).filter { Content(Asked(number: $0)).size > 1232 }
+    world.upstreams[0].refused = Set(large)
+    let client = world.connect()
+    client.ask(large.prefix(20).map { Asked(number: $0) })
+    world.run(for: second)
+    #expect(client.answered == 20)
+    finish(world)
+  }
 }
