@@ -98,6 +98,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   var pausedReceives = IndexList()
   let acceptPauses: Links
   var pausedAccepts = IndexList()
+  /// Nanoseconds: they are armed again then.
+  var acceptsAt: UInt64 = 0
   /// Receive buffers were given back: those of replies by the next turn, for then they are sent.
   var hasBuffers = false
 
