@@ -454,6 +454,19 @@ class OutsideCase(unittest.TestCase):
     def oracle(self):
         return zone.Oracle()
 
+    def throttle(self, ringlet, milliseconds):
+        """Gives a process no more than so much of a processor in each 100 ms; skips where there is no cgroup for it."""
+        controller = pathlib.Path("/sys/fs/cgroup/cpu")
+        if not os.access(controller / "cgroup.procs", os.W_OK):
+            self.skipTest("no cgroup of the cpu controller")
+        group = controller / f"ringlet-{os.getpid()}-{ringlet.pid}"
+        group.mkdir()
+        self.addCleanup(group.rmdir)
+        (group / "cpu.cfs_period_us").write_text("100000")
+        (group / "cpu.cfs_quota_us").write_text(str(milliseconds * 1000))
+        (group / "cgroup.procs").write_text(str(ringlet.pid))
+        self.addCleanup((controller / "cgroup.procs").write_text, str(ringlet.pid))
+
     def report(self, text):
         """A figure for the reader of the test's output."""
         print(f"\n  figure {self.id().partition('.')[2]}: {text}", flush=True)

@@ -1,7 +1,6 @@
 """Time: a process that stands still, or gets a tenth of a processor. TTLs stay right and nobody storms."""
 
 import os
-import pathlib
 import signal
 import socket
 import struct
@@ -12,8 +11,6 @@ import clients
 import dnswire
 import harness
 import peer
-
-QUOTA = pathlib.Path("/sys/fs/cgroup/cpu")
 
 
 class Time(harness.OutsideCase):
@@ -80,17 +77,10 @@ class Time(harness.OutsideCase):
         self.assertIn(reply.rcode, (0, 2))
         self.assertLessEqual(len([a for a in self.upstream.asked if a.name.startswith("late")]), 2)
 
-    @unittest.skipUnless(os.access(QUOTA / "cgroup.procs", os.W_OK), "no cgroup of the cpu controller")
     def test_a_tenth_of_a_processor(self):
         """All is answered, slowly; nothing expires early, and hardly a question is asked twice."""
         self.serve(ttl=300, shards=2)
-        group = QUOTA / f"ringlet-{os.getpid()}"
-        group.mkdir()
-        self.addCleanup(group.rmdir)
-        (group / "cpu.cfs_period_us").write_text("100000")
-        (group / "cpu.cfs_quota_us").write_text("10000")
-        (group / "cgroup.procs").write_text(str(self.ringlet.pid))
-        self.addCleanup((QUOTA / "cgroup.procs").write_text, str(self.ringlet.pid))
+        self.throttle(self.ringlet, 10)
         packets = [dnswire.query(f"n{n % 200}.cluster.local", dnswire.A, id=n) for n in range(2000)]
         exchanges = clients.ask_all(self.address, packets, timeout=10)
         self.assertEqual([len(e.replies) for e in exchanges], [1] * 2000)

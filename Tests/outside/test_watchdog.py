@@ -81,6 +81,18 @@ class Watchdog(ReloadCase):
         self.assertEqual(self.is_well(), [True, True])
         self.assertNotIn("hangs", ringlet.log())
 
+    def test_little_of_a_processor(self):
+        """A twentieth of one, and all the queries that fit: who is slow does not hang."""
+        ringlet = self.serve_watched()
+        for index in range(NAMES):
+            self.check(ringlet, name_of(index))
+        self.throttle(ringlet, 5)
+        flood = harness.dnsperf(ringlet.port, self.queries(), "-l", "4" if harness.QUICK else "12", "-c", "20", "-t", "30")
+        self.assertGreater(flood.completed, 0)
+        self.assertNotIn("hangs", ringlet.log())
+        stalls = harness.scrape(ringlet.setup_port).sum("ringlet_stalls_total")
+        self.report(f"{flood.completed} answers at a twentieth of a processor, {stalls:.0f} looks found a shard late")
+
 
 if __name__ == "__main__":
     unittest.main()
