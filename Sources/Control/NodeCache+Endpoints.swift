@@ -20,12 +20,11 @@ extension NodeCache {
       }
       if let ready = block.ready {
         wanted[ready.address.description, default: [:]]["/ready"] = { [self] in
-          isReady.load(ordering: .relaxed)
-            ? HTTPResponse(body: Array("OK".utf8)) : HTTPResponse(status: 503, body: Array("ringlet".utf8))
+          isReady.load(ordering: .relaxed) && isWell ? .good : .bad
         }
       }
       if let health = block.health {
-        wanted[health.address.description, default: [:]]["/health"] = { HTTPResponse(body: Array("OK".utf8)) }
+        wanted[health.address.description, default: [:]]["/health"] = { [self] in isWell ? .good : .bad }
       }
     }
     do {
@@ -36,8 +35,15 @@ extension NodeCache {
     healthProbe.follow(configuration.blocks.compactMap { $0.health?.address.description })
   }
 
+  /// As far as the watchdog knows, which looks again.
+  private var isWell: Bool {
+    watchdog.look()
+    return watchdog.isContent
+  }
+
   private func scrape() -> HTTPResponse {
-    exposition.withLock { out in
+    watchdog.look()
+    return exposition.withLock { out in
       out.clear()
       add(to: &out)
       return HTTPResponse(contentType: Exposition.contentType, body: out.text())
@@ -50,8 +56,12 @@ extension NodeCache {
       generation.configuration.add(generation.fabric.settings, to: &out)
       EngineMetrics(generation.fabric, generation.listeners, generation.rings).add(to: &out)
       generation.files.add(to: &out)
+      out.gauge(
+        "ringlet_memory_ceiling_bytes", Double(MemoryCeiling.bytes(shards: generation.fabric.shards)),
+        help: "Memory that the process may come to hold itself, whoever asks it whatever; during a reload both sets.")
     }
     healthProbe.add(to: &out)
+    watchdog.add(to: &out)
     chainCounts.add(to: &out)
     setupErrors.add(to: &out)
     BuildInfo(version: Self.coreDNSVersion, revision: Self.version, compiler: "swift").add(to: &out)
@@ -67,4 +77,9 @@ extension NodeCache {
     }
     ProcessMetrics.add(to: &out)
   }
+}
+
+extension HTTPResponse {
+  fileprivate static var good: Self { Self(body: Array("OK".utf8)) }
+  fileprivate static var bad: Self { Self(status: 503, body: Array("ringlet".utf8)) }
 }

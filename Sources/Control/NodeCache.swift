@@ -30,6 +30,7 @@ public final class NodeCache: Sendable {
   let handover = Handover()
   let endpoints: Endpoints
   let healthProbe: HealthProbe
+  let watchdog = Watchdog()
   /// Of the scrape before, which the next one repeats.
   let exposition = Mutex(Exposition())
   /// Queries are served.
@@ -81,6 +82,7 @@ public final class NodeCache: Sendable {
     // can have.
     if inheritance?.holder == nil { openSetupEndpoint() }
     try openEndpoints(configuration)
+    watchdog.start(log) { [self] in work.withLock { $0 } }
     try begin(configuration, settings, after: inheritance)
     log.coreStarted()
     if !flags.quiet { announce(settings) }

@@ -159,6 +159,8 @@ public struct Counters: Sendable {
     case pending
     /// Milliseconds that the oldest of them has waited.
     case oldest
+    /// Times that the ring gave it something to do, or woke it: a shard that goes on counts here when it is woken.
+    case turns
   }
 
   static func bytes(_ settings: Settings) -> Int {

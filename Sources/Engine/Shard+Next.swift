@@ -36,6 +36,7 @@ extension Shard where R: ~Copyable {
 
   /// A question goes to another forward, within the same deadline.
   mutating func redirect(_ question: Int, to forward: Int) {
+    let before = tables.forwards[questions[question].forward].transport
     tables.forwards[questions[question].forward].pending &-= 1
     tables.forwards[forward].pending &+= 1
     questions.restart(question)
@@ -43,7 +44,8 @@ extension Shard where R: ~Copyable {
     switch tables.forwards[forward].transport {
     case .tcp: questions[question].carrier = .tcp
     case .udp: questions[question].carrier = .udp
-    case .mirrored: break
+    // Where clients of both kinds wait for one answer, it has to be whole.
+    case .mirrored: if before == .udp { questions[question].carrier = .tcp }
     }
     dispatch(question)
   }

@@ -38,7 +38,7 @@ extension Shard where R: ~Copyable {
     serve(stream)
   }
 
-  /// Accepts on. Out of descriptors, it would fail again at once: it waits for the next tick.
+  /// Accepts on. Out of descriptors, it would fail again at once: it waits for as long as a tick.
   private mutating func rearmAccept(_ listener: Int, failed: Bool) {
     guard leaving == nil else {
       leaving!.armed &-= 1
@@ -46,10 +46,16 @@ extension Shard where R: ~Copyable {
     }
     guard failed else { return ring.accept(on: listener) }
     acceptPauses.append(listener, to: &pausedAccepts)
-    tickAt = min(tickAt, now &+ ShardLimits.tick)
+    acceptsAt = now &+ ShardLimits.tick
+    tickAt = min(tickAt, acceptsAt)
   }
 
   mutating func resumeAccepts() {
+    // Questions that fail together have a tick at each turn.
+    guard now >= acceptsAt else {
+      tickAt = min(tickAt, acceptsAt)
+      return
+    }
     while pausedAccepts.first >= 0 {
       let listener = pausedAccepts.first
       acceptPauses.remove(listener, from: &pausedAccepts)

@@ -100,6 +100,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   var pausedReceives = IndexList()
   let acceptPauses: Links
   var pausedAccepts = IndexList()
+  /// Nanoseconds: they are armed again then.
+  var acceptsAt: UInt64 = 0
   /// Receive buffers were given back: those of replies by the next turn, for then they are sent.
   var hasBuffers = false
 
@@ -192,6 +194,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   /// call carries all replies, upstream frames and re-arms.
   public mutating func turn() {
     let count = ring.turn(timeout: timeout())
+    counters.add(.turns)
     now = ring.now()
     milliseconds = now / 1_000_000
     if hasBuffers { resumeReceives() }

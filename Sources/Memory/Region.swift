@@ -12,10 +12,12 @@ public struct Region: ~Copyable, @unchecked Sendable {
       fatalError("cannot map \(size) bytes of memory: errno \(errno); lower --cache-bytes or raise the memory limit")
     }
     bytes = unsafe Bytes(base: memory, count: size)
+    MappedMemory.add(size)
   }
 
   deinit {
     // The region is the only owner of this mapping.
     unsafe munmap(bytes.address, bytes.count)
+    MappedMemory.remove(bytes.count)
   }
 }

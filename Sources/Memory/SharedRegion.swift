@@ -40,6 +40,7 @@ public final class SharedRegion: Sendable {
   deinit {
     // Whoever uses the memory keeps this.
     unsafe munmap(bytes.address, bytes.count)
+    MappedMemory.remove(bytes.count)
     if descriptor >= 0 { close(descriptor) }
   }
 
@@ -56,6 +57,7 @@ public final class SharedRegion: Sendable {
     // Sound: a new mapping of `size` bytes.
     guard let memory = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, flags, descriptor, 0), unsafe memory != MAP_FAILED
     else { return nil }
+    MappedMemory.add(size)
     return unsafe Bytes(base: memory, count: size)
   }
 }

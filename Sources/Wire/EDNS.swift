@@ -83,7 +83,7 @@ public struct EDNS: BitwiseCopyable, Sendable {
     default: return false
     }
     guard data.count == 4 &+ (prefix &+ 7) / 8 else { return false }
-    return prefix & 7 == 0 || data[data.count &- 1] & (0xFF &>> UInt8(prefix & 7)) == 0
+    return prefix & 7 == 0 || data[data.count &- 1] & (0xFF &>> UInt8(truncatingIfNeeded: prefix & 7)) == 0
   }
 
   /// Options that CoreDNS sends back unchanged: NSID, EXPIRE, COOKIE, TCP-KEEPALIVE, PADDING (spec a.6).

@@ -29,8 +29,8 @@ public struct HashSecret: Sendable {
   /// 0x80 in each byte of `word` that is an upper-case ASCII letter.
   @inline(__always) static func upper(_ word: UInt64) -> UInt64 {
     let low = word & ~high
-    let atLeastA = low &+ (0x80 - 0x41) &* ones
-    let aboveZ = low &+ (0x80 - 0x5B) &* ones
+    let atLeastA = low &+ (0x80 &- 0x41) &* ones
+    let aboveZ = low &+ (0x80 &- 0x5B) &* ones
     return atLeastA & ~aboveZ & ~word & high
   }
 

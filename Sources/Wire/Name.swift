@@ -116,8 +116,9 @@ public enum Name {
   /// The name at `start`, pointers followed, in wire format as it is spelled; nil if it is malformed. It allocates.
   public static func expanded(_ message: Bytes, at start: Int) -> [UInt8]? {
     unsafe withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer -> [UInt8]? in
+      guard let base = buffer.baseAddress else { return nil }
       // The allocation holds 256 bytes and outlives this call.
-      let out = unsafe Bytes(base: buffer.baseAddress!, count: 256)
+      let out = unsafe Bytes(base: base, count: 256)
       var work = 0
       guard let length = expand(message, at: start, into: out, work: &work) else { return nil }
       return out.slice(0, length).octets

@@ -87,7 +87,7 @@ public struct ImageWriter: ~Copyable {
       if record.type == RecordType.opt {
         guard !hasOPT, index >= authorities, let opt = EDNS(message, record) else { return nil }
         hasOPT = true
-        response.rcode |= UInt16(opt.extendedRcode) << 4
+        response.rcode |= UInt16(truncatingIfNeeded: opt.extendedRcode) << 4
         index &+= 1
         continue
       }
@@ -150,7 +150,7 @@ public struct ImageWriter: ~Copyable {
     offsets.bytes.set(u16: UInt16(truncatingIfNeeded: fixed &+ 4 &- start), at: offsetCount &* 2)
     offsetCount &+= 1
     let data = fixed &+ 10
-    guard let after = writeData(record, of: message, at: data), after <= out.count - 1 else { return nil }
+    guard let after = writeData(record, of: message, at: data), after <= out.count &- 1 else { return nil }
     out.set(u16: UInt16(truncatingIfNeeded: after &- data), at: fixed &+ 8)
     end = after
     return data

@@ -207,4 +207,42 @@ import Testing
       finish(world)
     }
   }
+
+  /// A client by TCP waited for what a forward asks over UDP; the next forward, which asks as the client does, went on over
+  /// UDP, and the client got an answer that was cut off.
+  @Test func theNextForwardsAnswerIsWhole() {
+    var settings = Settings.simulated(upstreams: 2, transport: .udp)
+    settings.chains[0].forwards = [Settings.Forward(upstreams: 0..<1), Settings.Forward(upstreams: 1..<2)]
+    settings.chains[0].forwards[0].transport = .udp
+    settings.chains[0].forwards[0].next = 1 << 5
+    let world = World(seed: 14, settings: settings)
+    let large = (0..<1000).filter { Content(Asked(number: $0)).size > 1232 }
+    world.upstreams[0].refused = Set(large)
+    let client = world.connect()
+    client.ask(large.prefix(20).map { Asked(number: $0) })
+    world.run(for: second)
+    #expect(client.answered == 20)
+    finish(world)
+  }
+
+  /// Out of descriptors, a shard armed its accepts again at each turn in which a question failed.
+  @Test func questionsThatFailArmNoAccepts() {
+    var settings = Settings.simulated(upstreams: 2, transport: .udp)
+    settings.chains[0].forwards = [Settings.Forward(upstreams: 0..<1), Settings.Forward(upstreams: 1..<2)]
+    settings.chains[0].forwards[0].next = 1 << 5
+    settings.chains[0].forwards[1].failsFast = true
+    let world = World(seed: 16, settings: settings)
+    world.upstreams[0].refused = Set(0..<1000)
+    world.upstreams[1].mode = .silent
+    for number in 0..<20 { world.ask(Asked(number: number)) }
+    world.run(for: 10 * second)
+    world.isOutOfHandles = true
+    world.connect()
+    world.upstreams[0].delay = 5 * millisecond
+    for number in 100..<300 { world.ask(Asked(number: number)) }
+    world.run(for: 100 * millisecond)
+    #expect(world.ledger.failures == 220)
+    world.isOutOfHandles = false
+    finish(world)
+  }
 }

@@ -5,6 +5,7 @@ import Simulation
 struct Report {
   private let start: ContinuousClock.Instant
   private let queries: Int
+  private let commit: String
   private var told: ContinuousClock.Instant
   private var tally = Tally()
   private(set) var failing = 0
@@ -12,9 +13,10 @@ struct Report {
 
   static var processors: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 
-  init(start: ContinuousClock.Instant, queries: Int) {
+  init(start: ContinuousClock.Instant, queries: Int, commit: String) {
     self.start = start
     self.queries = queries
+    self.commit = commit
     told = start
   }
 
@@ -25,7 +27,7 @@ struct Report {
     if !run.problems.isEmpty {
       failing += 1
       clearLine()
-      print("seed \(seed) breaks a promise; again: Tools/simulate --seed \(seed) --queries \(queries)")
+      print("seed \(seed) at \(commit) breaks a promise; again: Tools/simulate --seed \(seed) --queries \(queries)")
       for problem in run.problems { print("  \(problem)") }
     }
     // A line a second where it is overwritten, one every ten seconds in a file.
@@ -48,7 +50,8 @@ struct Report {
     print(progress)
     let rows = [
       ("queries", tally.queries), ("replies by UDP", tally.datagramReplies), ("replies by TCP", tally.streamReplies),
-      ("of both, SERVFAIL of our own", tally.failures), ("of both, old answers", tally.stale),
+      ("of both, SERVFAIL of our own", tally.failures), ("of both, REFUSED of our own", tally.refused),
+      ("of both, old answers", tally.stale),
       ("messages ignored", tally.ignored),
       ("messages dropped, and counted", tally.dropped), ("questions to upstreams", tally.upstreamQuestions),
       ("reloads", tally.reloads), ("suspensions", tally.suspensions), ("rings forbidden", tally.refusals),
@@ -56,6 +59,7 @@ struct Report {
       ("seconds of virtual time", Int(tally.time / second)), ("worlds", tally.worlds),
       ("worlds that broke a promise", failing),
     ]
+    print("commit".padded(to: 32) + String(repeating: " ", count: max(0, 16 - commit.count)) + commit)
     for (name, number) in rows {
       print(name.padded(to: 32) + String(repeating: " ", count: max(0, 16 - "\(number)".count)) + "\(number)")
     }

@@ -19,6 +19,10 @@ import Simulation
   @Option(help: "Queries of a world, about.")
   var queries = 10_000
 
+  /// What the report says it is of: the same seed is the same world only there. `Tools/simulate` gives it.
+  @Option(help: .hidden)
+  var commit = "unknown"
+
   func validate() throws {
     if let minutes, minutes <= 0 { throw ValidationError("--minutes takes a number above 0, not \(minutes).") }
     if queries <= 0 { throw ValidationError("--queries takes a number above 0, not \(queries).") }
@@ -27,7 +31,7 @@ import Simulation
   func run() async throws {
     let start = ContinuousClock.now
     let end = start + .seconds((minutes ?? 0) * 60)
-    var report = Report(start: start, queries: queries)
+    var report = Report(start: start, queries: queries, commit: commit)
     await withTaskGroup(of: (UInt64, Run).self) { group in
       var next = seed
       func add() {

@@ -39,14 +39,18 @@ extension Ledger {
         if found == nil { return }
       }
     }
-    guard isFailure(reply) else { return wrong(found ?? "what no upstream said") }
+    if mayRefuse, isBare(reply, 5), reason == nil {
+      refusals += 1
+      return
+    }
+    guard isBare(reply, 2) else { return wrong(found ?? "what no upstream said") }
     if let reason, ![0, 13, 22, 23, 24].contains(reason) { return wrong("extended error \(reason)") }
     failures += 1
   }
 
-  /// SERVFAIL on our own account.
-  private func isFailure(_ reply: Message) -> Bool {
-    reply.rcode == 2 && reply.answers.isEmpty && reply.authorities.isEmpty && !reply.isTruncated
+  /// Nothing but a response code, as on our own account.
+  private func isBare(_ reply: Message, _ rcode: UInt16) -> Bool {
+    reply.rcode == rcode && reply.answers.isEmpty && reply.authorities.isEmpty && !reply.isTruncated
   }
 
   /// Whether a reply has this content, or as much of it as a datagram holds.

@@ -52,6 +52,8 @@ package final class Ledger {
   /// Replies by datagram; of them those that say SERVFAIL on our own account, and to what was no query.
   package private(set) var replies = 0
   package var failures = 0
+  /// REFUSED on our own account.
+  package var refusals = 0
   /// Replies with answers that had expired.
   package var staleReplies = 0
   private var junkReplies = 0
@@ -67,9 +69,15 @@ package final class Ledger {
   /// The TTLs that configurations have given to old answers.
   private(set) var staleTTLs: Set<UInt32> = []
 
+  /// One of them lets no more than so many questions be asked at once.
+  private(set) var mayRefuse = false
+
   /// A configuration comes to work.
   func serves(_ settings: Settings) {
-    for chain in settings.chains { staleTTLs.insert(chain.cache?.serveStale?.ttl ?? 0) }
+    for chain in settings.chains {
+      staleTTLs.insert(chain.cache?.serveStale?.ttl ?? 0)
+      if chain.forwards.contains(where: { $0.maxConcurrent > 0 }) { mayRefuse = true }
+    }
   }
 
   func wasAsked(_ asked: Asked) -> Bool { told[asked] != nil }
@@ -220,6 +228,7 @@ package final class Ledger {
     if said < produced || brokenStreams == 0 && said != produced {
       world.report("\(produced) replies came, \(said) were counted")
     }
+    if refusals > 0, world.sum(.concurrencyRejects) == 0 { world.report("\(refusals) clients heard REFUSED of no one") }
     if failures > 0, !allowsFailures { world.report("\(failures) clients heard SERVFAIL though nothing went wrong") }
   }
 }

@@ -1,3 +1,5 @@
+import Engine
+
 /// A message taken apart: written without a look at the code under test, so that the two check each other.
 struct Message {
   var id: UInt16 = 0
@@ -105,5 +107,15 @@ struct MessageReader {
     data += bytes[at..<end]
     at = end
     return Content.Record(owner: owner, type: type, ttl: ttl, data: data)
+  }
+}
+
+extension Event {
+  /// The name, folded, that one is about: of a tapped message, which may be cut off or malformed behind it, the question's.
+  func name(_ text: [UInt8]) -> ArraySlice<UInt8> {
+    guard [.clientQuery, .clientResponse, .forwarderQuery, .forwarderResponse].contains(kind) else { return text[...] }
+    var end = 12
+    while end < text.count, text[end] > 0 { end += 1 + Int(text[end]) }
+    return text.prefix(end + 1).dropFirst(12).map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }[...]
   }
 }

@@ -35,6 +35,8 @@ package struct Tally: Sendable, Equatable {
   package var datagramReplies = 0
   package var streamReplies = 0
   package var failures = 0
+  /// Of both, REFUSED on our own account.
+  package var refused = 0
   /// Of both, answers that had expired.
   package var stale = 0
   /// Of what shards received: no query; no reply for want of room or of a client.
@@ -56,6 +58,7 @@ package struct Tally: Sendable, Equatable {
     datagramReplies = world.ledger.replies
     streamReplies = world.ledger.streamReplies
     failures = world.ledger.failures
+    refused = world.ledger.refusals
     stale = world.ledger.staleReplies
     ignored = world.sum(.ignored)
     let reasons: [Counters.Shard] = [.droppedBacklog, .droppedNoSlot, .droppedClientGone, .droppedRingRefused]
@@ -74,6 +77,7 @@ package struct Tally: Sendable, Equatable {
     sum.datagramReplies += other.datagramReplies
     sum.streamReplies += other.streamReplies
     sum.failures += other.failures
+    sum.refused += other.refused
     sum.stale += other.stale
     sum.ignored += other.ignored
     sum.dropped += other.dropped

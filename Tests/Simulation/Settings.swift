@@ -37,15 +37,17 @@ extension Settings {
     settings.groups = [[0, 1], [0]]
     let all = [0..<servers - labServers, servers - labServers..<servers]
     for (zone, (name, label)) in [([0], "."), (Asked.label("lab") + [0], "lab.")].enumerated() {
-      let chosen = all[zone].filter { _ in chance.below(3) > 0 }
-      let start = settings.upstreams.count
-      settings.upstreams += (chosen.isEmpty ? Array(all[zone]) : chosen).map(Upstream.init(server:))
-      var forward = Forward(upstreams: start..<settings.upstreams.count)
-      forward.transport = [.tcp, .udp, .mirrored][chance.below(3)]
-      forward.policy = [.random, .roundRobin, .sequential][chance.below(3)]
       var chain = Chain()
+      chain.forwards = [settings.forward(among: all[zone], &chance)]
+      if chance.below(3) == 0 {
+        // What the first does not take, or has no good answer to, is the second's.
+        chain.forwards[0].next = responseCodes(&chance)
+        if zone == 0, chance.below(2) == 0 { chain.forwards[0].except = [Asked.label("lab") + [0]] }
+        chain.forwards.append(settings.forward(among: all[zone], &chance))
+      }
       if chance.below(8) > 0 { chain.cache = Cache(&chance) }
-      chain.forwards = [forward]
+      if chance.below(4) == 0 { chain.resolver = Errands() }
+      chain.taps = chance.below(4) == 0
       chain.logsErrors = true
       settings.chains.append(chain)
       // Servers that are left out knew the same.
@@ -55,6 +57,27 @@ extension Settings {
     settings.successBytes = 16_384 << chance.below(6)
     settings.denialBytes = settings.successBytes
     return settings
+  }
+
+  /// Some of the servers to ask, and how.
+  private mutating func forward(among servers: Range<Int>, _ chance: inout Chance) -> Forward {
+    let chosen = servers.filter { _ in chance.below(3) > 0 }
+    let start = upstreams.count
+    upstreams += (chosen.isEmpty ? Array(servers) : chosen).map(Upstream.init(server:))
+    var forward = Forward(upstreams: start..<upstreams.count)
+    forward.transport = [.tcp, .udp, .mirrored][chance.below(3)]
+    forward.policy = [.random, .roundRobin, .sequential][chance.below(3)]
+    if chance.below(4) == 0 { forward.failover = Self.responseCodes(&chance) }
+    if chance.below(4) == 0 { forward.maxConcurrent = 1 << chance.below(12) }
+    if chance.below(2) == 0 { forward.maxFails = UInt32(chance.below(4)) }
+    if chance.below(4) == 0 { forward.maxConnectAttempts = UInt32(1 + chance.below(4)) }
+    forward.failsFast = chance.below(4) == 0
+    return forward
+  }
+
+  /// Bits of some that upstreams answer with: NOERROR among them, SERVFAIL, NXDOMAIN, REFUSED.
+  private static func responseCodes(_ chance: inout Chance) -> UInt32 {
+    [0, 2, 3, 5].reduce(0) { chance.below(2) == 0 ? $0 | 1 << $1 : $0 }
   }
 
   /// The number of a server among all that a world has.

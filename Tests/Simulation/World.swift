@@ -149,8 +149,8 @@ package final class World {
     port.hasEvents = false
     let queue = port.generation.fabric.eventQueue(port.index)
     while let message = queue.front() {
-      let (event, name) = Event.read(message)
-      if Asked.number(name.octets()[...]) == nil { report("an event of a name nobody asked: \(event.kind)") }
+      let (event, text) = Event.read(message)
+      if Asked.number(event.name(text.octets())) == nil { report("an event of a name nobody asked: \(event.kind)") }
       queue.pop(message)
     }
   }

@@ -55,6 +55,7 @@ ON_BOTH_RINGS = (
     "test_tls",
     "test_upstream_loss",
     "test_upstreams",
+    "test_watchdog",
 )
 NO_SECOND_TRY = ("test_handover", "test_reload")
 AT_ONCE = 4

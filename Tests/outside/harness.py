@@ -234,6 +234,11 @@ class Ringlet(Process):
                 wait_for(lambda: accepts((address, self.port)), 10, "the TCP listener")
         return self
 
+    @property
+    def ceiling_kib(self):
+        """What `own_kib` comes to at most, as /metrics has it."""
+        return int(scrape(self.setup_port).sum("ringlet_memory_ceiling_bytes")) >> 10
+
     def alive_or_fail(self):
         if not self.alive():
             raise AssertionError(f"ringlet ended with {self.child.returncode}:\n{self.log()[-3000:]}")
@@ -450,6 +455,19 @@ class OutsideCase(unittest.TestCase):
     @functools.cached_property
     def oracle(self):
         return zone.Oracle()
+
+    def throttle(self, ringlet, milliseconds):
+        """Gives a process no more than so much of a processor in each 100 ms; skips where there is no cgroup for it."""
+        controller = pathlib.Path("/sys/fs/cgroup/cpu")
+        if not os.access(controller / "cgroup.procs", os.W_OK):
+            self.skipTest("no cgroup of the cpu controller")
+        group = controller / f"ringlet-{os.getpid()}-{ringlet.pid}"
+        group.mkdir()
+        self.addCleanup(group.rmdir)
+        (group / "cpu.cfs_period_us").write_text("100000")
+        (group / "cpu.cfs_quota_us").write_text(str(milliseconds * 1000))
+        (group / "cgroup.procs").write_text(str(ringlet.pid))
+        self.addCleanup((controller / "cgroup.procs").write_text, str(ringlet.pid))
 
     def report(self, text):
         """A figure for the reader of the test's output."""

@@ -13,6 +13,7 @@ What other modules show is not shown again. Known attacks, and where:
     CVE-2019-10190, -10191 (foreign SOA)        scenarios/rfc2308.txt
     CVE-2022-2835, -2837 (search paths)         scenarios/rfc8020.txt
     CVE-2026-26017 (rules before folding)       Rules
+    CVE-2026-26018 (probes of loops)            Probes
     NAME:WRECK, SIGRed (CVE-2020-1350)          Malformed, WireTests, Tests/Fuzz
     CVE-2024-8508, -44390 (compression)         WireTests.WorkTests
     CVE-2026-41292, -42944 (options)            Malformed
@@ -22,19 +23,22 @@ What other modules show is not shown again. Known attacks, and where:
 import asyncio
 import itertools
 import pathlib
+import random
 import re
 import socket
 import struct
+import time
 
 import clients
 import dnswire
 import harness
 import peer
-from dnswire import AD, CD, NOERROR, QR, RA, RD, REFUSED
+from dnswire import AD, CD, NOERROR, QR, RA, RD, REFUSED, SERVFAIL
 
 POISON = b"\xde\xad\xbe\xef"
 NAME = "a.svc.cluster.local"
 OPAQUE = 65280
+HINFO = 13
 
 
 class ForgeryCase(harness.OutsideCase):
@@ -320,6 +324,34 @@ class Rules(ForgeryCase):
                     self.assertEqual(reply.name, spelled)
 
 
+class Probes(ForgeryCase):
+    def test_cve_2026_26018_loop(self):
+        """A pod that guesses at the question of `loop` by the thousand, while it waits for its answer, ends nothing; nor does
+        one that knows it, once the answer came."""
+        async def late(asked):
+            if asked.message.type == HINFO:
+                await asyncio.sleep(0.7)
+            asked.send(asked.response())
+
+        # What is watched for is forgotten two seconds after the answer.
+        self.start(late, more="loop")
+        harness.wait_for(lambda: [a for a in self.upstream.asked if a.message.type == HINFO], 5, "the probe")
+        probe = next(a for a in self.upstream.asked if a.message.type == HINFO).name
+        dice = random.Random(18)
+        guesses = [f"{dice.getrandbits(63)}.{dice.getrandbits(63)}.cluster.local" for _ in range(2000)]
+        first, *rest = probe.split(".")
+        guesses += [f"{int(first) ^ 1 << bit}.{'.'.join(rest)}" for bit in range(62)] + ["cluster.local", f"{rest[0]}.cluster.local"]
+        packets = [dnswire.query(name, HINFO, id=id) for id, name in enumerate(guesses * 2)]
+        replies = clients.ask_all(self.address, packets, timeout=10)
+        # So many of one client's at once are SERVFAIL.
+        self.assertLessEqual({e.reply.rcode for e in replies}, {NOERROR, SERVFAIL})
+        time.sleep(6)
+        for _ in range(100):
+            self.assertIsNotNone(clients.ask(self.address, dnswire.query(probe, HINFO)))
+        self.ringlet.alive_or_fail()
+        self.assertNotIn("plugin/loop", self.ringlet.log())
+
+
 class Malformed(ForgeryCase):
     """Records that no reader may follow. The upstream says them first, and then the right answer."""
 
@@ -378,6 +410,23 @@ class Malformed(ForgeryCase):
         for kind in kinds:
             with self.subTest(kind=kind):
                 self.check(f"{kind}.{'n' * 50}.svc.cluster.local")
+
+    def test_cve_2020_1350_no_traps(self):
+        """What reads packets computes without traps, for a trap ends the process: no checked arithmetic, narrowing or forced
+        unwrapping. Constants are computed before there is a packet."""
+        trap = re.compile(
+            r"(?<=\s)[-+*]=?(?=\s)|[\w)\]]!(?![=\w])|\b(try|as)!|\bU?Int(8|16)\((?!truncatingIfNeeded|clamping)|\b(precondition|fatalError)"
+        )
+        self.assertEqual(
+            [bool(trap.search(line)) for line in ("a + b", "a &+ b", "a -= b", "a!", "a != b", "UInt16(a)", "UInt16(clamping: a)")],
+            [True, False, True, True, False, True, False])
+        found = []
+        for path in (harness.ROOT / "Sources/Wire").rglob("*.swift"):
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                code = re.sub(r'"(\\.|[^"\\])*"', '""', line).partition("//")[0]
+                if trap.search(code) and not re.match(r"  (public |package |private )?static let |  private let ", code):
+                    found.append(f"{path.name}:{number}: {line.strip()}")
+        self.assertEqual(found, [])
 
     def test_cve_2020_1350_tcp(self):
         self.first_malformed("force_tcp")

@@ -1,8 +1,10 @@
 """/metrics under CoreDNS's names, /health, and the log."""
 
 import math
+import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -308,6 +310,23 @@ class Log(MetricsCase):
         tcp = re.compile(line.format(7, "AAAA", r"no\.svc\.cluster\.local\.", "tcp", "true", 65535, "NXDOMAIN"))
         harness.wait_for(lambda: len(udp.findall(self.ringlet.log())) == 2, 2, "two lines for UDP")
         harness.wait_for(lambda: len(tcp.findall(self.ringlet.log())) == 1, 2, "one line for TCP")
+
+
+class Memory(harness.OutsideCase):
+    def test_ceiling(self):
+        """What may be held is what is mapped: as much more as the cache is larger, and after a reload as before."""
+        upstream = peer.Peer(by_name)
+        self.addCleanup(upstream.stop)
+        cache = "cache {\nsuccess 1000000\ndenial 1000000\n}"
+        small, large = (
+            self.start_ringlet(upstream.address, cache=cache, flags=("-cache-bytes", str(size << 20))) for size in (8, 40))
+        ceiling = large.ceiling_kib
+        # The indexes grow with it.
+        self.assertIn(ceiling - small.ceiling_kib, range(32 << 10, 40 << 10))
+        self.assertLess(large.own_kib, ceiling)
+        os.kill(large.pid, signal.SIGUSR1)
+        harness.wait_for(lambda: "Reloading complete" in large.log(), 20, "the reload")
+        harness.wait_for(lambda: large.ceiling_kib == ceiling, 20, "the shards of before to be gone")
 
 
 class Scrapes(harness.OutsideCase):

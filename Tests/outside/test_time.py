@@ -17,8 +17,6 @@ import dnswire
 import harness
 import peer
 
-QUOTA = pathlib.Path("/sys/fs/cgroup/cpu")
-
 
 class Time(harness.OutsideCase):
     def serve(self, ttl=30, **options):
@@ -151,17 +149,10 @@ class Time(harness.OutsideCase):
                     self.assertEqual(len(self.upstream.questions(long)), 1)
                     self.assertEqual(len(self.upstream.questions(short)), 2)
 
-    @unittest.skipUnless(os.access(QUOTA / "cgroup.procs", os.W_OK), "no cgroup of the cpu controller")
     def test_a_tenth_of_a_processor(self):
         """All is answered, slowly; nothing expires early, and hardly a question is asked twice."""
         self.serve(ttl=300, shards=2)
-        group = QUOTA / f"ringlet-{os.getpid()}"
-        group.mkdir()
-        self.addCleanup(group.rmdir)
-        (group / "cpu.cfs_period_us").write_text("100000")
-        (group / "cpu.cfs_quota_us").write_text("10000")
-        (group / "cgroup.procs").write_text(str(self.ringlet.pid))
-        self.addCleanup((QUOTA / "cgroup.procs").write_text, str(self.ringlet.pid))
+        self.throttle(self.ringlet, 10)
         packets = [dnswire.query(f"n{n % 200}.cluster.local", dnswire.A, id=n) for n in range(2000)]
         exchanges = clients.ask_all(self.address, packets, timeout=10)
         self.assertEqual([len(e.replies) for e in exchanges], [1] * 2000)
