@@ -52,7 +52,7 @@ public struct Question: BitwiseCopyable, Sendable {
   /// The engine asks something else in its place.
   public var hasErrand = false
   /// Tells this use of the slot from earlier ones.
-  public let serial: UInt32
+  public internal(set) var serial: UInt32
   /// Nanoseconds: when the waiters get SERVFAIL; 0 once it was given up, for the engine's `reason`.
   public internal(set) var deadline: UInt64
   public internal(set) var isGivenUp = false
@@ -163,8 +163,11 @@ public struct Questions: ~Copyable {
     return index
   }
 
-  /// Another question takes its place, deadline and waiters: it may be sent as often as a new one.
+  /// Another question takes its place, deadline and waiters: it may be sent as often as a new one, and late answers to
+  /// what was asked until now are answers to nothing.
   public mutating func restart(_ index: Int) {
+    serial &+= 1
+    slots[index].serial = serial
     slots[index].sends = 0
     slots[index].isSuspect = false
     slots[index].isHedged = false

@@ -245,4 +245,21 @@ import Testing
     world.isOutOfHandles = false
     finish(world)
   }
+
+  /// A question had gone to the next forward, when a second copy of what the first one's upstream had said came: it was
+  /// taken for the next one's answer.
+  @Test func aSecondCopyIsNotTheNextForwardsAnswer() {
+    var faults = Faults()
+    faults.twice = 1_000_000
+    var settings = Settings.simulated(upstreams: 2, transport: .udp)
+    settings.chains[0].forwards = [Settings.Forward(upstreams: 0..<1), Settings.Forward(upstreams: 1..<2)]
+    settings.chains[0].forwards[0].next = 1 << 5
+    let world = World(seed: 15, faults: faults, settings: settings)
+    world.upstreams[0].refused = Set(0..<100)
+    world.upstreams[1].delay = 10 * millisecond
+    for number in 0..<100 { world.ask(Asked(number: number)) }
+    world.run(for: second)
+    #expect(world.ledger.replies == 100)
+    finish(world)
+  }
 }
