@@ -79,6 +79,7 @@ class Floods(harness.OutsideCase):
         self.report(f"{flood}; others: {bystander.sent} asked, {lost} lost, p99 {bystander.p99():.1f} ms (idle {idle.p99():.1f}), "
                     f"slowest {1000 * max(bystander.took):.0f} ms; RSS {self.ringlet.rss_kib >> 10} MiB")
         self.assertGreater(bystander.sent, 20)
+        self.assertLessEqual(self.ringlet.own_kib, 1.1 * self.ringlet.ceiling_kib)
         # One in a thousand; of a few hundred, one.
         self.assertLessEqual(lost, max(1, bystander.sent // 1000))
         self.account()
