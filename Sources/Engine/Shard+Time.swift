@@ -5,7 +5,7 @@ import Wire
 extension Shard where R: ~Copyable {
   /// Nanoseconds until something may be due; nil: nothing can become due by time alone.
   package mutating func timeout() -> UInt64? {
-    if !backlog.isEmpty || toWake & 1 << UInt64(index) != 0 { return 0 }
+    if !backlog.isEmpty || readyStreams.count > 0 || toWake & 1 << UInt64(index) != 0 { return 0 }
     let isWaiting =
       questions.count > 0 || pool.downCount > 0 || streams.count > 0 || pool.connections.count > 0
       || pausedReceives.count > 0 || pausedAccepts.count > 0 || unread != 0 || leaving != nil

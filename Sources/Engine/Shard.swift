@@ -87,6 +87,8 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   let streamOutput: Region
   let streamMarks: Links
   var markedStreams = IndexList()
+  let readyMarks: Links
+  var readyStreams = IndexList()
   /// Of the stream or connection that was made last. It starts anywhere: another shard may still have answers for a
   /// stream of the shard that this one is in place of (`surrender`).
   var generation: UInt32
@@ -179,6 +181,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     streamOutputs = Slab(capacity: Stream.Limits.outputs)
     streamOutput = Region(size: Stream.Limits.outputs * Stream.Limits.output)
     streamMarks = Links(capacity: places)
+    readyMarks = Links(capacity: places)
     datagrams = Slab(capacity: ShardLimits.datagrams)
     datagramMemory = Region(size: ShardLimits.datagrams * ShardLimits.datagramSize)
     receivePauses = Links(capacity: max(1, fabric.settings.listeners.count))
@@ -204,6 +207,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
       i &+= 1
     }
     answerDatagrams()
+    serveStreams()
     if now >= tickAt { tick() }
     flush()
   }

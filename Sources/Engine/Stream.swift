@@ -28,8 +28,10 @@ struct Stream: BitwiseCopyable {
   /// The client has said its last (it may have closed only its half).
   var isFinished = false
   var isClosing = false
-  /// In the list of streams with something to write or read at the end of this turn.
+  /// In the list of streams with something to write at the end of this turn.
   var isMarked = false
+  /// In the list of streams whose input waits to be looked at.
+  var isReady = false
 
   var unwritten: Int { smallEnd &- smallStart &+ outputEnd &- outputStart }
 
@@ -38,6 +40,8 @@ struct Stream: BitwiseCopyable {
     static let count = 512
     /// Places for those that come while others, closed to make room, wait for their last completions: all of a burst.
     static let spare = 512
+    /// Streams whose input is looked at in one turn.
+    static let served = 8
     /// Octets of unwritten output that any stream may have, and streams of one shard that may have more.
     static let smallOutput = 4096
     static let outputs = 128
