@@ -109,10 +109,12 @@ final class Generation: Sendable {
     if let old = leaving.withLock({ $0 }) { fabric.carryCounts(of: old.fabric) }
   }
 
-  /// Nobody waits for an upstream.
+  /// Nobody waits for an answer who was received.
   var isIdle: Bool {
     leaving.withLock { $0.map(\.isIdle) ?? true }
-      && (0..<fabric.shards).allSatisfy { fabric.counters($0).read(.pending) == 0 }
+      && (0..<fabric.shards).allSatisfy {
+        fabric.counters($0).read(.pending) == 0 && fabric.counters($0).read(.unread) == 0
+      }
   }
 
   /// Takes the place of `old`, which answers those who asked it and no one else from here on. False: the old one does

@@ -90,21 +90,41 @@ package struct Backlog: ~Copyable {
     return -1
   }
 
-  /// The share of which most wait; -1: nothing does.
-  package func longest() -> Int {
-    var longest = Int(firstShare)
-    var share = longest
+  /// Takes the oldest of the longest queues until no more than `limit` wait, and returns the buffer of one of them, from
+  /// which `next(after:)` leads to the others; -1: none. Each round looks at every share once and halves the longest.
+  package mutating func cut(to limit: Int) -> Int {
+    var last: Int32 = -1
+    while count > limit {
+      let kept = longest() / 2
+      var share = Int(firstShare)
+      while share >= 0, count > limit {
+        while queues[share].count > kept, count > limit {
+          let buffer = takeFirst(of: share)
+          datagrams[buffer].next = last
+          last = Int32(truncatingIfNeeded: buffer)
+        }
+        share = Int(queues[share].next)
+      }
+    }
+    return Int(last)
+  }
+
+  /// After a buffer of those that were cut: the next of them, or -1.
+  package func next(after buffer: Int) -> Int { Int(datagrams[buffer].next) }
+
+  /// How many wait of the share of which most do.
+  private func longest() -> Int32 {
+    var longest: Int32 = 0
+    var share = Int(firstShare)
     while share >= 0 {
-      if queues[share].count > queues[longest].count { longest = share }
+      longest = max(longest, queues[share].count)
       share = Int(queues[share].next)
     }
     return longest
   }
 
-  package func count(of share: Int) -> Int { Int(queues[share].count) }
-
   /// Takes the datagram of a share that has waited longest, and returns its buffer. The share must have one.
-  @inline(__always) package mutating func takeFirst(of share: Int) -> Int {
+  @inline(__always) private mutating func takeFirst(of share: Int) -> Int {
     let buffer = Int(queues[share].first)
     queues[share].first = datagrams[buffer].next
     queues[share].count &-= 1

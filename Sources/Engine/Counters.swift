@@ -157,6 +157,8 @@ public struct Counters: Sendable {
     case staleAtOnce, staleFailed, staleLate, staleDenied
     /// Questions that wait for an upstream now.
     case pending
+    /// Datagrams, and streams with input, that wait to be looked at.
+    case unread
     /// Milliseconds that the oldest of them has waited.
     case oldest
     /// Times that the ring gave it something to do, or woke it: a shard that goes on counts here when it is woken.

@@ -47,14 +47,12 @@ extension Shard where R: ~Copyable {
   @inline(never) private mutating func shed() {
     if !isOverrun { isOverrun = fabric.settings.listeners.indices.contains { ring.isFilling($0) } }
     guard isOverrun else { return }
-    while backlog.count > backlog.capacity / 2 {
-      let share = backlog.longest()
-      var excess = min(backlog.count &- backlog.capacity / 2, (backlog.count(of: share) &+ 1) / 2)
-      while excess > 0 {
-        excess &-= 1
-        counters.add(.droppedBacklog)
-        giveBack(backlog.takeFirst(of: share))
-      }
+    var buffer = backlog.cut(to: backlog.capacity / 2)
+    while buffer >= 0 {
+      let next = backlog.next(after: buffer)
+      counters.add(.droppedBacklog)
+      giveBack(buffer)
+      buffer = next
     }
   }
 

@@ -7,7 +7,6 @@ extension Shard where R: ~Copyable {
   /// A query that the cache does not answer: it goes to the shard that owns the name, which joins it to an equal
   /// question or asks upstream. Returns as `answer` does.
   mutating func miss(_ buffer: Bytes, _ length: Int, _ query: Query, _ key: Key, _ source: Source) -> Int {
-    questions.prefetch(key.hash)
     let origin = origin(of: source)
     let owner = owner(key.hash)
     guard owner == index else {
@@ -19,6 +18,7 @@ extension Shard where R: ~Copyable {
       toWake |= 1 << UInt64(owner)
       return pending(origin)
     }
+    questions.prefetch(key.hash)
     return ask(buffer, length, query, key, origin)
   }
 

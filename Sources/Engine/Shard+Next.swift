@@ -36,6 +36,8 @@ extension Shard where R: ~Copyable {
 
   /// A question goes to another forward, within the same deadline.
   mutating func redirect(_ question: Int, to forward: Int) {
+    // Before `restart` forgets how it stood on the connection that it may still be on.
+    pool.abandon(question, questions: &questions)
     let before = tables.forwards[questions[question].forward].transport
     tables.forwards[questions[question].forward].pending &-= 1
     tables.forwards[forward].pending &+= 1
@@ -45,7 +47,7 @@ extension Shard where R: ~Copyable {
     case .tcp: questions[question].carrier = .tcp
     case .udp: questions[question].carrier = .udp
     // Where clients of both kinds wait for one answer, it has to be whole.
-    case .mirrored: if before == .udp { questions[question].carrier = .tcp }
+    case .mirrored: if before != .mirrored { questions[question].carrier = .tcp }
     }
     dispatch(question)
   }

@@ -117,7 +117,6 @@ extension Shard where R: ~Copyable {
 
   /// The client's question becomes another one, within the same deadline.
   private mutating func redirect(_ question: Int, _ errand: Errand, _ forward: Int) {
-    pool.withdraw(question, questions: &questions)
     errands[question] = errand
     redirect(question, to: forward)
   }

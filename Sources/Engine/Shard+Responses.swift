@@ -80,7 +80,8 @@ extension Shard where R: ~Copyable {
       pool.receivedOwed(message.id, on: connection)
       return true
     }
-    segment.prefetch(questions[question].hash)
+    // One that leaves has left the cache to another.
+    if leaving == nil { segment.prefetch(questions[question].hash) }
     questions.prefetch(questions[question].hash)
     let rcode = message.flags & Header.rcodeMask
     // A bare error: all that some servers say. It says nothing of the name, so NOERROR and NXDOMAIN need a question.

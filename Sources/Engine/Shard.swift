@@ -237,6 +237,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
     flushStreams()
     if leaving != nil { leave() }
     counters.set(.pending, questions.count)
+    counters.set(.unread, backlog.count &+ readyStreams.count)
     counters.set(.oldest, Int(truncatingIfNeeded: oldestAge / 1_000_000))
     if toWake != 0 { wakeShards() }
     if hasEvents {

@@ -146,7 +146,9 @@ extension EpollRing {
       guard handles[Int(handle)].read?.token == token else { return }
       handles[Int(handle)].read = nil
     } else {
-      unwatch(token.operation == .receive ? listeners.udp[token.index] : listeners.tcp[token.index])
+      // A listener that has just failed is not watched any more, and has had its last completion.
+      let sockets = token.operation == .receive ? listeners.udp : listeners.tcp
+      guard unwatch(sockets[token.index]) else { return }
     }
     complete(token, Completion.stopped)
   }

@@ -29,7 +29,7 @@ import Upstream
   /// Of replies that the next turn will send.
   private var replied = Table<Int>(uninitialized: CEPOLL_BUFFERS)
   private var repliedCount = 0
-  /// What a socket may fill at a time; sockets that have filled that, and may have more.
+  /// What a socket may fill in the first round of a turn; sockets that have filled it, and may have more.
   private var batch = 0
   private let neighbours: Links
   private var fullSockets = IndexList()
@@ -93,7 +93,7 @@ import Upstream
     keepUnread()
     let ready = unsafe cepoll_wait(c, completed > 0 ? 0 : timeout.map { Int64(clamping: $0) } ?? -1)
     // A part for each socket, and none while there are few: the first would take them, and again the next time.
-    batch = unusedCount < CEPOLL_BUFFERS / 4 ? 0 : max(1, min(CEPOLL_BATCH, unusedCount / max(1, Int(ready))))
+    batch = unusedCount < CEPOLL_BUFFERS / 4 ? 0 : max(1, min(CEPOLL_BATCH, unusedCount / max(1, listeners.udp.count)))
     var i = 0
     while i < Int(ready) {
       let event = unsafe cepoll_event(c, UInt32(i))
@@ -157,7 +157,8 @@ import Upstream
     if result < 0 { complete(token, result) }
   }
 
-  func unwatch(_ descriptor: Int32) { _ = unsafe cepoll_watch(c, descriptor, 0, 0) }
+  /// False: it was not watched.
+  @discardableResult func unwatch(_ descriptor: Int32) -> Bool { unsafe cepoll_watch(c, descriptor, 0, 0) == 0 }
 
   public var receiveBuffers: Int { CEPOLL_BUFFERS }
 

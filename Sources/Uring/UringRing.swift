@@ -25,7 +25,7 @@ import Upstream
 
   /// Submission entries; replies of one turn beyond them take another system call.
   static let entries: UInt32 = 2048
-  /// Receive buffers, shared by all listeners: what one turn can take in.
+  /// Receive buffers, shared by all listeners: what can be received and not answered.
   static let buffers: UInt32 = 1024
   /// No power of two: the same offset of different buffers falls on different sets of the processor's cache.
   static let bufferSize: UInt32 = 1472

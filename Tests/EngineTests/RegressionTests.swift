@@ -225,6 +225,24 @@ import Testing
     finish(world)
   }
 
+  /// The same where a forward over TCP was asked between the two: only the one before was looked at.
+  @Test func theThirdForwardsAnswerIsWhole() {
+    var settings = Settings.simulated(upstreams: 3, transport: .udp)
+    settings.chains[0].forwards = (0..<3).map { Settings.Forward(upstreams: $0..<($0 + 1)) }
+    settings.chains[0].forwards[0].transport = .udp
+    settings.chains[0].forwards[0].next = 1 << 5
+    settings.chains[0].forwards[1].transport = .tcp
+    settings.chains[0].forwards[1].next = 1 << 5
+    let world = World(seed: 17, settings: settings)
+    let large = (0..<1000).filter { Content(Asked(number: $0)).size > 1232 }
+    for server in 0..<2 { world.upstreams[server].refused = Set(large) }
+    let client = world.connect()
+    client.ask(large.prefix(20).map { Asked(number: $0) })
+    world.run(for: second)
+    #expect(client.answered == 20)
+    finish(world)
+  }
+
   /// Out of descriptors, a shard armed its accepts again at each turn in which a question failed.
   @Test func questionsThatFailArmNoAccepts() {
     var settings = Settings.simulated(upstreams: 2, transport: .udp)

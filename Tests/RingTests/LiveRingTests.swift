@@ -175,6 +175,24 @@ import Uring
     for handle in [near, far, upstream] { stand.ring.close(handle) }
   }
 
+  /// A listener that had just failed, and was stopped by a reload, completed twice; the shard then waited for ever.
+  @Test func whatHasEndedIsNotStoppedAgain() throws {
+    try stopping(UringRing.self)
+    try stopping(EpollRing.self)
+  }
+
+  private func stopping<R: LiveRing & ~Copyable>(_: R.Type) throws {
+    let stand = try Stand<R>()
+    stand.ring.receive(on: 0)
+    stand.ring.accept(on: 0)
+    for _ in 0..<2 {
+      stand.ring.stop(Token(.receive, index: 0), on: nil)
+      stand.ring.stop(Token(.accept, index: 0), on: nil)
+      for _ in 0..<3 { stand.turn(milliseconds: 10) }
+    }
+    #expect(stand.left(.receive) == 1 && stand.left(.accept) == 1)
+  }
+
   @Test func aRefusedConnectFails() throws {
     try refusal(UringRing.self)
     try refusal(EpollRing.self)

@@ -19,8 +19,8 @@ enum {
   CEPOLL_REPLIES = 1024, /* messages in one round of sending */
   CEPOLL_EVENTS = 256,
   /* A receive buffer: the sender's address at 0, whether the datagram was cut and whether there is control data, control
-     data at 32, the datagram. Its size is no power of two: the same
-     offset of different buffers falls on different sets of the processor's cache. */
+     data at 32, the datagram. Its size is no power of two: the same offset of different buffers falls on different sets of
+     the processor's cache. */
   CEPOLL_IS_CUT = CSOCKET_NAME,
   CEPOLL_HAS_CONTROL,
   CEPOLL_CONTROL = 32,
