@@ -73,6 +73,7 @@ class Peer:
     def __init__(self, script=answer_by_name, port=None, tls=None):
         """`tls` is a server's ssl.SSLContext."""
         self.script, self.tls = script, tls
+        self._is_given = port is not None
         self.port = port or free_port()
         self.asked = []  # every question in the order of arrival
         self.accepted = 0
@@ -120,8 +121,17 @@ class Peer:
     async def _serve(self):
         if self.tls:
             self._loop.set_exception_handler(lambda *_: None)  # of handshakes that fail
-        self._server = await asyncio.start_server(self._connection, "127.0.0.1", self.port, backlog=1024, ssl=self.tls)
-        self._udp, _ = await self._loop.create_datagram_endpoint(lambda: _Datagrams(self), ("127.0.0.1", self.port))
+        while True:
+            self._server = await asyncio.start_server(self._connection, "127.0.0.1", self.port, backlog=1024, ssl=self.tls)
+            try:
+                self._udp, _ = await self._loop.create_datagram_endpoint(lambda: _Datagrams(self), ("127.0.0.1", self.port))
+                return
+            except OSError:
+                # Unbound, in another test, asks from any port there is.
+                if self._is_given:
+                    raise
+                self._server.close()
+                self.port = free_port()
 
     async def _connection(self, reader, writer):
         self.accepted += 1
