@@ -64,6 +64,7 @@ struct MemoryRing: Ring, ~Copyable {
 
   var receiveBuffers: Int { Traffic.buffers }
   func isFilling(_ socket: Int) -> Bool { false }
+  func limit(_ clients: [ClientLimit], on socket: Int) {}
   func receive(on socket: Int) {}
 
   @inline(__always) func sender(of buffer: Int) -> Bytes { traffic.sender(buffer) }

@@ -128,7 +128,14 @@ extension EngineMetrics {
     for shard in counters.indices {
       out.counter(
         "ringlet_kernel_drops_total", Double(listeners[shard].drops),
-        help: "Datagrams that the kernel dropped because the shard's socket was full.", labels: ["shard": "\(shard)"])
+        help: "Datagrams that the kernel dropped because the shard's socket was full, or a client was throttled.",
+        labels: ["shard": "\(shard)"])
+    }
+    for (shard, counters) in counters.enumerated() {
+      out.gauge(
+        "ringlet_throttled_clients", Double(counters.read(.throttled)),
+        help: "Clients that ask more than there is time to answer: the kernel drops a part of what they send.",
+        labels: ["shard": "\(shard)"])
     }
     for shard in counters.indices {
       out.gauge(

@@ -17,12 +17,20 @@ public final class EventLog: Sendable {
     let line: QueryLog
   }
 
+  /// When something was last told that may happen many times a second.
+  private struct Told {
+    /// By upstream.
+    var tls: [Int: ContinuousClock.Instant] = [:]
+    var flood: ContinuousClock.Instant?
+  }
+
   let fabric: Fabric
   /// By chain, which is a server block.
   private let rules: [[Rule]]
   private let output: LogWriter
   private let errors: Logger
   private let forwards: Logger
+  private let general: Logger
   /// By chain.
   private let consolidations: [[ErrorsDirective.Consolidation]]
   /// By chain.
@@ -39,6 +47,7 @@ public final class EventLog: Sendable {
     output = log.output
     errors = log.logger("plugin/errors")
     forwards = log.logger("plugin/forward")
+    general = log.logger()
     consolidations = configuration.blocks.map { $0.errors?.consolidations ?? [] }
     let taps = configuration.blocks.map(\.dnstap)
     group = taps.joined().isEmpty ? nil : MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -49,7 +58,7 @@ public final class EventLog: Sendable {
     for collector in collectors.joined() { collector.start() }
     ControlThread.start { [self] in
       var consolidated = consolidations.map { $0.map { ConsolidatedErrors($0) } }
-      var told: [Int: ContinuousClock.Instant] = [:]
+      var told = Told()
       while !hasEnded.load(ordering: .acquiring) {
         signal.wait(milliseconds: consolidated.joined().compactMap(\.millisecondsLeft).min())
         drain(&consolidated, &told)
@@ -68,7 +77,7 @@ public final class EventLog: Sendable {
     signal.signal()
   }
 
-  private func drain(_ consolidated: inout [[ConsolidatedErrors]], _ told: inout [Int: ContinuousClock.Instant]) {
+  private func drain(_ consolidated: inout [[ConsolidatedErrors]], _ told: inout Told) {
     for shard in 0..<fabric.shards {
       let queue = fabric.eventQueue(shard)
       while let message = queue.front() {
@@ -80,7 +89,8 @@ public final class EventLog: Sendable {
         case .clientResponse: tap(.clientResponse, event, name)
         case .forwarderQuery: tap(.forwarderQuery, event, name)
         case .forwarderResponse: tap(.forwarderResponse, event, name)
-        case .tls: write(tls: event, String(decoding: name.octets, as: UTF8.self), &told)
+        case .tls: write(tls: event, String(decoding: name.octets, as: UTF8.self), &told.tls)
+        case .flood: write(flood: event, &told.flood)
         }
         queue.pop(message)
       }
@@ -93,6 +103,16 @@ public final class EventLog: Sendable {
     if let last = told[event.upstream], now - last < .seconds(60) { return }
     told[event.upstream] = now
     forwards.error("tls://\(fabric.settings.upstreams[event.upstream].label): \(reason)")
+  }
+
+  /// Once in ten seconds, whoever it is: each shard sees the flood for itself.
+  private func write(flood event: Event, _ told: inout ContinuousClock.Instant?) {
+    let now = ContinuousClock.now
+    if let last = told, now - last < .seconds(10) { return }
+    told = now
+    general.warning(
+      "\(IPAddress(bytes: event.origin.peer.host)) asks more than there is time to answer: until it asks less, the kernel drops a part of it (ringlet_kernel_drops_total)"
+    )
   }
 
   private func write(query event: Event, _ name: Bytes) {

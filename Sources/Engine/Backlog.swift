@@ -95,7 +95,7 @@ package struct Backlog: ~Copyable {
   package mutating func cut(to limit: Int) -> Int {
     var last: Int32 = -1
     while count > limit {
-      let kept = longest() / 2
+      let kept = queues[longest()].count / 2
       var share = Int(firstShare)
       while share >= 0, count > limit {
         while queues[share].count > kept, count > limit {
@@ -112,12 +112,19 @@ package struct Backlog: ~Copyable {
   /// After a buffer of those that were cut: the next of them, or -1.
   package func next(after buffer: Int) -> Int { Int(datagrams[buffer].next) }
 
-  /// How many wait of the share of which most do.
-  private func longest() -> Int32 {
-    var longest: Int32 = 0
+  /// A datagram, by its buffer, of the share of which most wait; nil: none stands out, for even that one has less than an
+  /// eighth of all.
+  package var flooder: Int? {
+    let share = longest()
+    return share >= 0 && Int(queues[share].count) >= count / 8 ? Int(queues[share].last) : nil
+  }
+
+  /// The share of which most wait; -1: nothing waits.
+  private func longest() -> Int {
+    var longest = -1
     var share = Int(firstShare)
     while share >= 0 {
-      longest = max(longest, queues[share].count)
+      if queues[share].count > (longest < 0 ? 0 : queues[longest].count) { longest = share }
       share = Int(queues[share].next)
     }
     return longest

@@ -157,6 +157,8 @@ public struct Counters: Sendable {
     case staleAtOnce, staleFailed, staleLate, staleDenied
     /// Questions that wait for an upstream now.
     case pending
+    /// Clients of whose datagrams the kernel drops a part.
+    case throttled
     /// Datagrams, and streams with input, that wait to be looked at.
     case unread
     /// Milliseconds that the oldest of them has waited.

@@ -10,6 +10,8 @@ public struct Event: BitwiseCopyable, Sendable {
     case failure
     /// TLS with an upstream failed; the text says why.
     case tls
+    /// A client asks more than there is time to answer.
+    case flood
     /// A message of a chain that is tapped (dnstap), which takes the name's place.
     case clientQuery, clientResponse, forwarderQuery, forwarderResponse
   }

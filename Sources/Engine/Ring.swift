@@ -112,6 +112,9 @@ public protocol Ring: ~Copyable {
   var receiveBuffers: Int { get }
   /// Whether the kernel keeps so many datagrams for a UDP socket that it may soon have to drop some.
   func isFilling(_ socket: Int) -> Bool
+  /// Has the kernel drop what these clients, `Throttle.most` at most, send beyond their limits to a UDP socket, whose limits
+  /// before are gone.
+  func limit(_ clients: [ClientLimit], on socket: Int)
   /// Receives datagrams on a UDP socket until a completion without `more`.
   mutating func receive(on socket: Int)
   /// Who sent the datagram in a buffer that a completion of `receive` brought: a socket address, 28 bytes.

@@ -32,7 +32,11 @@ extension Shard where R: ~Copyable {
 
   /// Answers the datagrams whose turn it is: some of those that wait, so that what has come meanwhile is soon seen.
   @inline(__always) mutating func answerDatagrams() {
-    if backlog.count > backlog.capacity / 2 { shed() } else { isOverrun = false }
+    if backlog.count > backlog.capacity / 2 {
+      shed()
+    } else if !throttle.isIdle {
+      relax()
+    }
     var left = ShardLimits.datagramsOfTurn
     while left > 0, !backlog.isEmpty {
       left &-= 1
@@ -40,20 +44,6 @@ extension Shard where R: ~Copyable {
       admit(backlog.waiting(in: buffer), in: buffer)
     }
     answerBatch()
-  }
-
-  /// Where the kernel is about to drop datagrams, whosever they are, the oldest ones go of those clients that have most of
-  /// what waits here; and so they do until no more comes than can be answered, that others do not wait in the kernel.
-  @inline(never) private mutating func shed() {
-    if !isOverrun { isOverrun = fabric.settings.listeners.indices.contains { ring.isFilling($0) } }
-    guard isOverrun else { return }
-    var buffer = backlog.cut(to: backlog.capacity / 2)
-    while buffer >= 0 {
-      let next = backlog.next(after: buffer)
-      counters.add(.droppedBacklog)
-      giveBack(buffer)
-      buffer = next
-    }
   }
 
   @inline(__always) private mutating func admit(_ waiting: Backlog.Waiting, in receiveBuffer: Int) {
@@ -121,7 +111,7 @@ extension Shard where R: ~Copyable {
     if completion.result < 0 { counters.add(.droppedNotSent) }
   }
 
-  private mutating func giveBack(_ buffer: Int) {
+  mutating func giveBack(_ buffer: Int) {
     ring.release(buffer)
     hasBuffers = true
   }

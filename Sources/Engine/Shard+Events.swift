@@ -104,6 +104,13 @@ extension Shard where R: ~Copyable {
     push(event, text)
   }
 
+  mutating func logFlood(_ client: Peer) {
+    var event = Event()
+    event.kind = .flood
+    event.origin.peer = client
+    push(event, scratch.bytes.slice(0, 0))
+  }
+
   private mutating func push(_ event: Event, _ name: Bytes) {
     var event = event
     event.time = now

@@ -34,6 +34,8 @@ extension Shard where R: ~Copyable {
     for (upstream, new) in (successor.succession?.upstreams ?? []).enumerated() {
       if let new { bequeath(upstream, to: new) }
     }
+    for limit in throttle.limits where !bequeath(limit) { return liftLimits() }
+    throttle = Throttle()
   }
 
   /// The next shard need not find out again what is known of an upstream. It does, if there is no room for the letter.
@@ -43,6 +45,14 @@ extension Shard where R: ~Copyable {
     let state = scratch.bytes.slice(0, MemoryLayout<UpstreamState>.size)
     state.store(pool.upstream(upstream), at: 0)
     _ = leaving!.outbox.push(Letter(kind: .upstream, origin: origin), state)
+  }
+
+  /// The limits stand in the sockets, which are the next shard's too. False: there is no room for the letter.
+  private func bequeath(_ limit: ClientLimit) -> Bool {
+    let text = scratch.bytes.slice(0, 4 + limit.host.count)
+    text.store(limit.passing, at: 0)
+    text.from(4).write(limit.host)
+    return leaving!.outbox.push(Letter(kind: .limit, origin: Origin()), text)
   }
 
   /// At the end of each turn until the last.

@@ -16,6 +16,7 @@ extension Shard where R: ~Copyable {
         case .answer: deliverHere(message, to: letter.origin)
         case .stream: adopt(Int32(truncatingIfNeeded: letter.origin.stream), letter.origin.listener, reading: message)
         case .upstream: inherit(letter.origin.listener, message.load(UpstreamState.self, at: 0))
+        case .limit: inherit(ClientLimit(host: message.from(4).octets, passing: message.load(UInt32.self, at: 0)))
         }
         inboxes[from].pop(bytes)
         budget &-= 1

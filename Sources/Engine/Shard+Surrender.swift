@@ -10,6 +10,7 @@ extension Shard where R: ~Copyable {
   ///
   /// - Parameter isLast: no other goes on in its place: nobody reads what was sent to it.
   public consuming func surrender(isLast: Bool) -> Segment {
+    if leaving == nil { liftLimits() }
     for index in 0..<streams.capacity where streams.isTaken(index) { ring.close(streams[index].handle) }
     for index in 0..<links.capacity where links.isTaken(index) { ring.close(links[index].handle) }
     counters.add(.droppedRingRefused, waiters.count &+ backlog.count)

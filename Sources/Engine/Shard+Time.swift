@@ -8,7 +8,7 @@ extension Shard where R: ~Copyable {
     if !backlog.isEmpty || readyStreams.count > 0 || toWake & 1 << UInt64(index) != 0 { return 0 }
     let isWaiting =
       questions.count > 0 || pool.downCount > 0 || streams.count > 0 || pool.connections.count > 0
-      || pausedReceives.count > 0 || pausedAccepts.count > 0 || unread != 0 || leaving != nil
+      || pausedReceives.count > 0 || pausedAccepts.count > 0 || unread != 0 || leaving != nil || !throttle.isEmpty
     guard isWaiting else { return nil }
     let now = self.now
     return tickAt > now ? tickAt &- now : 0
@@ -41,7 +41,9 @@ extension Shard where R: ~Copyable {
   /// Looks at every deadline.
   mutating func tick() {
     // With nothing pending but idle connections, a look now and then is enough.
-    tickAt = now &+ (questions.count > 0 ? ShardLimits.tick : ShardLimits.idleTick)
+    let pause =
+      questions.count > 0 ? ShardLimits.tick : throttle.isEmpty ? ShardLimits.idleTick : Throttle.relief
+    tickAt = now &+ pause
     remind()
     answerExpectant()
     while let due = questions.nextDue, due.deadline <= now {

@@ -110,6 +110,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   var backlog: Backlog
   /// More comes by datagram than can be answered.
   var isOverrun = false
+  var throttle = Throttle()
   /// Queries by datagram that are answered together, and their names, folded, 256 bytes each.
   var batch: Table<Admitted>
   let batchNames = Region(size: Admitted.batch * 256)

@@ -164,6 +164,8 @@ import Upstream
 
   public func isFilling(_ socket: Int) -> Bool { csocket_is_filling(listeners.udp[socket]) != 0 }
 
+  public func limit(_ clients: [ClientLimit], on socket: Int) { listeners.limit(clients, on: socket) }
+
   /// Takes what there is, up to a batch. Without a buffer epoll will come back to it.
   private mutating func receiveBatch(_ socket: Int) {
     let room = min(batch, unusedCount)

@@ -53,9 +53,24 @@ public final class Listeners: Sendable {
     tcp = stride(from: 1, to: own.count, by: 2).map { own[$0] }
     isWildcard = addresses.map { _ in false }
     self.addresses = addresses
+    // The other process may have limited clients, and may be gone.
+    for socket in udp.indices { limit([], on: socket) }
   }
 
-  /// Datagrams that the kernel dropped, for the shard did not read fast enough.
+  /// Has the kernel drop what clients send to a UDP socket beyond their limits.
+  public func limit(_ clients: [ClientLimit], on socket: Int) {
+    let limits = clients.map { client in
+      var limit = csocket_limit()
+      limit.is_v6 = client.host.count == 16 ? 1 : 0
+      limit.passing = client.passing
+      unsafe withUnsafeMutableBytes(of: &limit.host) { unsafe $0.copyBytes(from: client.host) }
+      return limit
+    }
+    // An array without elements may have no memory, and none is read then.
+    unsafe limits.withUnsafeBufferPointer { unsafe csocket_limit(udp[socket], $0.baseAddress, UInt32($0.count)) }
+  }
+
+  /// Datagrams that the kernel dropped, for the shard did not read fast enough, or a client sent more than its limit.
   public var drops: UInt64 { udp.reduce(0) { $0 + UInt64(csocket_drops($1)) } }
 
   /// For another process: one of UDP and one of TCP for each address, in their order; nil: no descriptors are left.

@@ -88,6 +88,8 @@ import Upstream
 
   public func isFilling(_ socket: Int) -> Bool { csocket_is_filling(listeners.udp[socket]) != 0 }
 
+  public func limit(_ clients: [ClientLimit], on socket: Int) { listeners.limit(clients, on: socket) }
+
   public mutating func receive(on socket: Int) {
     unsafe curing_receive(
       c, Int32(socket), listeners.isWildcard[socket] ? 1 : 0, Token(.receive, index: socket).raw)

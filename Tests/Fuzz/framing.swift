@@ -93,6 +93,7 @@ struct FuzzRing: Ring, ~Copyable {
 
   var receiveBuffers: Int { 1 }
   func isFilling(_ socket: Int) -> Bool { false }
+  func limit(_ clients: [ClientLimit], on socket: Int) {}
   func receive(on socket: Int) {}
   func sender(of buffer: Int) -> Bytes { preconditionFailure("there are no datagrams") }
   func datagram(in buffer: Int, result: Int32, on socket: Int) -> Datagram {

@@ -7,6 +7,8 @@ final class ListeningSocket {
   private unowned let world: World
   private let index: Int
   private var datagrams: [(message: [UInt8], address: [UInt8], arrived: () -> Void)] = []
+  /// What clients may send.
+  private(set) var limits: [ClientLimit] = []
   private var receivers: [Port] = []
   private var connections: [(any StreamEnd, [UInt8], (Socket) -> Void)] = []
   private var accepters: [Port] = []
@@ -20,6 +22,10 @@ final class ListeningSocket {
   }
 
   var isFilling: Bool { datagrams.count > world.faults.fillsAt }
+
+  func limit(_ clients: [ClientLimit]) {
+    if !clients.isEmpty || world.sabotage != .keptLimits { limits = clients }
+  }
 
   func receive(_ port: Port) {
     if receivers.contains(where: { $0 === port }) { world.report("a receive was armed twice") }
@@ -37,6 +43,10 @@ final class ListeningSocket {
   /// A datagram that came through the network. `arrived` is called when a shard gets it, not when it is dropped.
   func arrive(_ message: [UInt8], from address: [UInt8], arrived: @escaping () -> Void) {
     guard datagrams.count < Self.backlog else { return }
+    let host = Peer(octets: address).host
+    if let limit = limits.first(where: { $0.host == host }), UInt32.random(in: 0...(.max), using: &world.chance) >= limit.passing {
+      return
+    }
     datagrams.append((message, address, arrived))
     receiveMore()
   }

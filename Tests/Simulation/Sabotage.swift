@@ -12,6 +12,8 @@ package enum Sabotage: CaseIterable, Sendable {
   case doubledReply
   /// A datagram is given to a shard that the ledger does not hear of.
   case uncountedDatagram
+  /// The kernel goes on throttling clients when it is told to stop.
+  case keptLimits
 }
 
 extension World {

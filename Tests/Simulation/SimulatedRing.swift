@@ -14,6 +14,7 @@ struct SimulatedRing: Ring, ~Copyable {
 
   var receiveBuffers: Int { port.buffers.count }
   func isFilling(_ socket: Int) -> Bool { port.listening[socket].isFilling }
+  func limit(_ clients: [ClientLimit], on socket: Int) { port.listening[socket].limit(clients) }
   mutating func receive(on socket: Int) { port.submit { $0.listening[socket].receive($0) } }
   func sender(of buffer: Int) -> Bytes { port.buffers.datagram(buffer).sender }
   func datagram(in buffer: Int, result: Int32, on socket: Int) -> Datagram { port.buffers.datagram(buffer) }

@@ -150,7 +150,7 @@ package final class World {
     let queue = port.generation.fabric.eventQueue(port.index)
     while let message = queue.front() {
       let (event, text) = Event.read(message)
-      if Asked.number(event.name(text.octets())) == nil { report("an event of a name nobody asked: \(event.kind)") }
+      if event.kind != .flood, Asked.number(event.name(text.octets())) == nil { report("an event of a name nobody asked: \(event.kind)") }
       queue.pop(message)
     }
   }
@@ -202,6 +202,9 @@ package final class World {
     for node in nodes {
       if node.census != Census() { report("shard \(node.port.index) still holds \(node.census)") }
       if !node.port.isAtRest { report("ring \(node.port.index) is not at rest") }
+      if node.port.listening.contains(where: { !$0.limits.isEmpty }) {
+        report("clients of shard \(node.port.index) are throttled for ever")
+      }
     }
     ledger.checkAccounts()
   }

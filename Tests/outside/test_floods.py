@@ -22,6 +22,7 @@ import zone
 from bystander import NAMES
 from dnswire import NOERROR, SERVFAIL
 
+RINGPERF = os.environ.get("RINGPERF", str(harness.ROOT / ".build/release/ringperf"))
 MEMORY = pathlib.Path("/sys/fs/cgroup/memory")
 
 
@@ -144,6 +145,34 @@ class Floods(harness.OutsideCase):
         metrics = harness.scrape(self.ringlet.setup_port)
         self.assertGreater(metrics.sum("ringlet_dropped_total", reason="backlog"), 1000)
         self.assertEqual(metrics.sum("ringlet_kernel_drops_total"), 0)
+
+    def test_a_flood_that_takes_the_servers_own_processors(self):
+        """One pod asks for more than the server can even throw away, on the same processors, while the server reloads again
+        and again: the kernel drops the flood's before it costs the server anything, and when it is over, all is as before."""
+        upstream = self.start_peer()
+        self.serve(upstream.address, shards=2)
+        names = self.write("hits.txt", "".join(f"{zone.service(n)} A\n" for n in range(NAMES)))
+        seconds = 3 if harness.QUICK else 10
+        flood = subprocess.Popen(
+            ["nice", RINGPERF, "-s", "127.0.0.1", "-p", str(self.ringlet.port), "-a", "127.0.0.3", "-d", names, "-c", "20",
+             "--rate", "500000", "-l", str(seconds), "-t", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(flood.wait)
+        throttled = 0
+        with self.bystander() as others:
+            while flood.poll() is None:
+                os.kill(self.ringlet.pid, signal.SIGUSR1)
+                time.sleep(0.25)
+                throttled = max(throttled, harness.scrape(self.ringlet.setup_port).sum("ringlet_throttled_clients"))
+        harness.wait_for(lambda: harness.scrape(self.ringlet.setup_port).sum("ringlet_throttled_clients") == 0, 5, "the limits to go")
+        pod = self.client("127.0.0.3")
+        for n in range(NAMES):
+            pod.send(dnswire.query(zone.service(n), dnswire.A, id=n))
+            self.assertEqual(dnswire.decode(pod.recv(512)).id, n)
+        self.assertLessEqual(others.sent - len(others.took), others.sent // 1000)
+        drops = harness.scrape(self.ringlet.setup_port).sum("ringlet_kernel_drops_total")
+        if throttled:
+            self.assertIn("127.0.0.3 asks more than there is time to answer", self.ringlet.log())
+        self.check(others, f"500,000/s of one pod, reloads; {throttled:.0f} shards throttle it, the kernel drops {drops:.0f}")
 
     def client(self, address):
         s = self.enterContext(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))

@@ -11,6 +11,7 @@
 #include <sys/select.h>
 #pragma pop_macro("__USE_XOPEN")
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -92,7 +93,7 @@ static inline int csocket_ends(int socket, void *peer, void *local) {
   return sizeof info;
 }
 
-/* The port that a socket of IPv4 is bound to; 0 if it is not. */
+/* The port that a socket is bound to, of IPv4 or IPv6: both have it in one place; 0 if it is not. */
 static inline uint16_t csocket_port(int socket) {
   struct sockaddr_in a = {0};
   socklen_t length = sizeof a;
@@ -132,7 +133,7 @@ static inline int csocket_listen(const void *address, unsigned length, int type,
   return s;
 }
 
-/* Datagrams that the kernel dropped for want of room in a socket's buffer (SO_MEMINFO). */
+/* Datagrams that the kernel dropped for want of room in a socket's buffer, or for a client's limit (SO_MEMINFO). */
 static inline uint32_t csocket_drops(int socket) {
   uint32_t memory[SK_MEMINFO_VARS] = {0};
   socklen_t length = sizeof memory;
@@ -146,6 +147,47 @@ static inline int csocket_is_filling(int socket) {
   socklen_t length = sizeof memory;
   getsockopt(socket, SOL_SOCKET, SO_MEMINFO, memory, &length);
   return memory[SK_MEMINFO_RMEM_ALLOC] > memory[SK_MEMINFO_RCVBUF] / 2;
+}
+
+/* A client by the address it sends from, and of its datagrams those that a socket takes: so many of 2^32. */
+struct csocket_limit {
+  unsigned char host[16]; /* of IPv4 the first four */
+  int is_v6;
+  uint32_t passing;
+};
+enum { CSOCKET_LIMITS = 8 };
+
+/* Has the kernel drop what goes beyond the limits of up to CSOCKET_LIMITS clients before it comes to a UDP socket, in the
+   time of who sends it (socket filters: bpf(2), 'classic'); with none, nothing. A program that is refused changes nothing. */
+static inline void csocket_limit(int socket, const struct csocket_limit *_Nullable limits, unsigned count) {
+  struct sock_filter code[CSOCKET_LIMITS * 15 + 1];
+  unsigned short n = 0;
+  int none = 0;
+  if (!count) {
+    setsockopt(socket, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none);
+    return;
+  }
+  for (unsigned i = 0; i < count && i < CSOCKET_LIMITS; i++) {
+    unsigned words = limits[i].is_v6 ? 4 : 1, source = limits[i].is_v6 ? 8 : 12;
+    unsigned char next = (unsigned char)(2 * words + 4); /* instructions from the second to the next client's first */
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)SKF_NET_OFF);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xF0);
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, limits[i].is_v6 ? 0x60 : 0x40, 0, next);
+    for (unsigned w = 0; w < words; w++) {
+      uint32_t word;
+      memcpy(&word, limits[i].host + 4 * w, sizeof word);
+      next -= 2;
+      code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_NET_OFF + source + 4 * w);
+      code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(word), 0, next);
+    }
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM));
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, limits[i].passing, 0, 1);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+  }
+  code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+  struct sock_fprog program = {.len = n, .filter = code};
+  setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 /* Another descriptor of the same socket, or -errno. */
