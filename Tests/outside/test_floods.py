@@ -77,7 +77,7 @@ class Floods(harness.OutsideCase):
         lost = bystander.sent - len(bystander.took)
         with self.bystander() as idle:
             time.sleep(2)
-        self.report(f"{flood}; others: {bystander.sent} asked, {lost} lost, p99 {bystander.p99():.1f} ms (idle {idle.p99():.1f}), "
+        self.report(f"{flood}; others: {bystander.sent} asked, {lost} lost, p99 {bystander.p99():.2f} ms (idle {idle.p99():.2f}), "
                     f"slowest {1000 * max(bystander.took):.0f} ms; RSS {self.ringlet.rss_kib >> 10} MiB")
         self.assertGreater(bystander.sent, 20)
         self.assertLessEqual(self.ringlet.own_kib, 1.1 * self.ringlet.ceiling_kib)
