@@ -129,7 +129,7 @@ public protocol Ring: ~Copyable {
   /// Sends the `length` bytes after the headroom of `slot`, which stays untouched until the completion.
   mutating func send(_ slot: Bytes, length: Int, to peer: Peer, on socket: Int, token: Token)
 
-  /// Accepts streams on a TCP listener until a completion without `more`; results are handles.
+  /// Accepts streams on a TCP listener until a completion without `more`, one in a turn; results are handles.
   mutating func accept(on listener: Int)
   /// The socket address of a stream's other end.
   func peer(of handle: Int32) -> Peer

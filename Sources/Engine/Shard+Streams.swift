@@ -3,7 +3,7 @@ import Upstream
 import Wire
 
 extension Shard where R: ~Copyable {
-  /// A client connected, or a listener's multishot accept ended.
+  /// A client connected, or a listener's accept ended.
   mutating func accepted(_ completion: Completion) {
     let listener = completion.token.index
     if !completion.more { rearmAccept(listener, failed: completion.result < 0) }
@@ -35,7 +35,7 @@ extension Shard where R: ~Copyable {
     self.input(stream).copy(input, at: 0)
     streams[stream].filled = input.count
     streams[stream].deadline = now &+ tables.timeouts[listener].idle
-    serve(stream)
+    makeReady(stream)
   }
 
   /// Accepts on. Out of descriptors, it would fail again at once: it waits for as long as a tick.
@@ -139,47 +139,72 @@ extension Shard where R: ~Copyable {
     readyMarks.append(stream, to: &readyStreams)
   }
 
-  /// Looks at the input of some streams, one after the other: many that send at once hold up nobody for long.
+  /// Answers some of what streams have sent, one stream after the other: many that send at once, or one that sends much,
+  /// hold up nobody for long.
   @inline(__always) mutating func serveStreams() {
-    var left = Stream.Limits.served
+    var left = ShardLimits.framesOfTurn
     while left > 0, readyStreams.first >= 0 {
-      left &-= 1
       let stream = readyStreams.first
       readyMarks.remove(stream, from: &readyStreams)
       streams[stream].isReady = false
-      if !streams[stream].isClosing { serve(stream) }
+      // Even one that has sent nothing whole is looked at, and read from.
+      left &-= streams[stream].isClosing ? 1 : max(1, serve(stream, atMost: left))
     }
   }
 
-  /// Answers whole frames in the input as long as the client may have more under way, then sees how to go on.
-  private mutating func serve(_ stream: Int) {
+  /// Answers whole frames in the input as long as the client may have more under way, then sees how to go on. Returns how
+  /// many.
+  private mutating func serve(_ stream: Int, atMost most: Int) -> Int {
     let input = input(stream)
     var at = 0
+    var served = 0
     while streams[stream].filled &- at >= 2, mayServe(streams[stream]) {
       let length = Int(input.u16(at))
-      guard length <= Stream.Limits.input &- 2 else { return closeStream(stream) }
+      guard length <= Stream.Limits.input &- 2 else {
+        closeStream(stream)
+        return served
+      }
       guard streams[stream].filled &- at &- 2 >= length else { break }
+      guard served < most else {
+        keep(from: at, of: stream)
+        makeReady(stream)
+        return served
+      }
       let message = scratch.bytes.slice(0, Reply.maxStream)
       message.copy(input.slice(at &+ 2, length), at: 0)
       at &+= 2 &+ length
+      served &+= 1
       counters.add(.frames)
       streams[stream].deadline = now &+ tables.timeouts[streams[stream].listener].idle
       let source = source(streams[stream].peer, listener: streams[stream].listener, stream: stream)
       let reply = answer(message, length, Admission(message.slice(0, length), stream: true), source)
       if reply > 0 {
-        guard append(message.slice(0, reply), to: stream) else { return giveUp(stream) }
+        guard append(message.slice(0, reply), to: stream) else {
+          giveUp(stream)
+          return served
+        }
         counters.add(.replies)
       }
     }
-    let left = streams[stream].filled &- at
-    input.copy(input.slice(at, left), at: 0)
-    streams[stream].filled = left
-    if streams[stream].isFinished, isQuiet(stream) { return closeStream(stream) }
+    keep(from: at, of: stream)
+    if streams[stream].isFinished, isQuiet(stream) {
+      closeStream(stream)
+      return served
+    }
     // A message begun is to be finished soon, a byte a second does not prolong it.
+    let left = streams[stream].filled
     if left > 0, at > 0 || left <= 2 {
       streams[stream].deadline = now &+ tables.timeouts[streams[stream].listener].read
     }
     readStream(stream)
+    return served
+  }
+
+  /// Moves what is unread in a stream's input to its front.
+  private mutating func keep(from start: Int, of stream: Int) {
+    let left = streams[stream].filled &- start
+    input(stream).copy(input(stream).slice(start, left), at: 0)
+    streams[stream].filled = left
   }
 
   /// Nothing is under way and nothing whole is unread.

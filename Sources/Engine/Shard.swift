@@ -15,8 +15,9 @@ enum ShardLimits {
   static let waitersOfOne = waiters / 2
   /// Questions beyond it are for names of the cluster, if the Corefile tells them from others.
   static let externalQuestions = questions / 4 * 3
-  /// Datagrams answered in one turn.
+  /// Datagrams answered in one turn, and messages of streams.
   static let datagramsOfTurn = 64
+  static let framesOfTurn = 64
   /// Datagrams on their way out that are not in a receive buffer.
   static let datagrams = 4096
   static let datagramSize = 2048

@@ -40,8 +40,6 @@ struct Stream: BitwiseCopyable {
     static let count = 512
     /// Places for those that come while others, closed to make room, wait for their last completions: all of a burst.
     static let spare = 512
-    /// Streams whose input is looked at in one turn.
-    static let served = 8
     /// Octets of unwritten output that any stream may have, and streams of one shard that may have more.
     static let smallOutput = 4096
     static let outputs = 128

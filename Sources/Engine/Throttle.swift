@@ -53,7 +53,9 @@ package struct Throttle {
     if let known = limits.firstIndex(where: { $0.host == host }) {
       limits[known].passing = max(limits[known].passing / 2, Self.least)
     } else {
-      if limits.count == Self.most { limits.remove(at: limits.indices.max { limits[$0].passing < limits[$1].passing }!) }
+      if limits.count == Self.most {
+        limits.remove(at: limits.indices.max { limits[$0].passing < limits[$1].passing }!)
+      }
       limits.append(ClientLimit(host: host, passing: 1 << 31))
     }
   }

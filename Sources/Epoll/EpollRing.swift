@@ -45,8 +45,6 @@ import Upstream
   enum Limits {
     /// Sockets but for listeners. A shard has 576 streams and 128 connections to each upstream, and closes what is more.
     static let handles = 8192
-    /// Clients accepted by one listener in one turn.
-    static let accepts = 64
     /// A turn's datagrams, a client and two operations for each handle, and as many sends as a shard has slots.
     static let completions = 32_768
   }
@@ -112,7 +110,7 @@ import Upstream
   private mutating func take(_ token: Token, _ events: UInt32) {
     switch token.operation {
     case .receive: receiveBatch(token.index)
-    case .accept: acceptClients(token.index)
+    case .accept: acceptClient(token.index)
     case .mail:
       cepoll_reset(signal.descriptor)
       complete(token, 0)
@@ -191,19 +189,13 @@ import Upstream
     if at == room { neighbours.append(socket, to: &fullSockets) }
   }
 
-  private mutating func acceptClients(_ listener: Int) {
+  /// Takes one client, for each is work: epoll comes back to the others.
+  private mutating func acceptClient(_ listener: Int) {
     let token = Token(.accept, index: listener)
-    var left = Limits.accepts
-    while left > 0 {
-      left &-= 1
-      let result = adopt(cepoll_accept(listeners.tcp[listener]))
-      if result == -EAGAIN || result == -EINTR { return }
-      guard result >= 0 else {
-        unwatch(listeners.tcp[listener])
-        return complete(token, result)
-      }
-      complete(token, result, more: true)
-    }
+    let result = adopt(cepoll_accept(listeners.tcp[listener]))
+    if result == -EAGAIN || result == -EINTR { return }
+    if result < 0 { unwatch(listeners.tcp[listener]) }
+    complete(token, result, more: result >= 0)
   }
 
   @inline(__always) public func sender(of buffer: Int) -> Bytes { bytes(buffer).slice(0, Int(CSOCKET_NAME)) }

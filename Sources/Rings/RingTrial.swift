@@ -103,8 +103,8 @@ public struct RingTrial<R: LiveRing & ~Copyable>: ~Copyable {
     guard near >= 0 else { throw RingError(step: "socket", code: -near) }
     ring.connect(near, to: 0, token: Token(.connect, index: 0))
     try succeeded(expect(.connect, "connect"), "connect")
-    let far = try expect(.accept, "accept, multishot").result
-    guard far >= 0 else { throw RingError(step: "accept, multishot", code: -far) }
+    let far = try expect(.accept, "accept").result
+    guard far >= 0 else { throw RingError(step: "accept", code: -far) }
     ring.read(far, into: slot.bytes.slice(1024, 1024), token: Token(.streamRead, index: 0))
     ring.write(near, from: slot.bytes.slice(0, 4), token: Token(.upstreamWrite, index: 0))
     try succeeded(expect(.upstreamWrite, "send on a stream"), "send on a stream")

@@ -10,7 +10,9 @@ struct LimitTests {
   private static let two: [UInt8] = [127, 0, 0, 2]
   private static let six: [UInt8] = [UInt8](repeating: 0, count: 15) + [1]
   /// Differs from `six` in its last word alone, then in its first alone.
-  private static let strangers = [[UInt8](repeating: 0, count: 15) + [2], [0x20] + [UInt8](repeating: 0, count: 14) + [1]]
+  private static let strangers = [
+    [UInt8](repeating: 0, count: 15) + [2], [0x20] + [UInt8](repeating: 0, count: 14) + [1],
+  ]
 
   private static func address(_ host: [UInt8], port: UInt16 = 0) -> [UInt8] {
     let port = [UInt8(port >> 8), UInt8(port & 0xFF)]
@@ -78,7 +80,9 @@ struct LimitTests {
 
   @Test func limitsAreLifted() throws {
     var settings = Settings()
-    settings.listeners = [Settings.Listener(address: Self.address(Self.one), isWildcard: false, group: 0, label: "dns://")]
+    settings.listeners = [
+      Settings.Listener(address: Self.address(Self.one), isWildcard: false, group: 0, label: "dns://")
+    ]
     let listeners = try Listeners(settings)
     let all = try #require(listeners.descriptors)
     listeners.limit([ClientLimit(host: Self.one, passing: 0)], on: 0)

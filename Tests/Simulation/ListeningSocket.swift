@@ -44,9 +44,7 @@ final class ListeningSocket {
   func arrive(_ message: [UInt8], from address: [UInt8], arrived: @escaping () -> Void) {
     guard datagrams.count < Self.backlog else { return }
     let host = Peer(octets: address).host
-    if let limit = limits.first(where: { $0.host == host }), UInt32.random(in: 0...(.max), using: &world.chance) >= limit.passing {
-      return
-    }
+    if let limit = limits.first(where: { $0.host == host }), world.chance.below(1 << 32) >= limit.passing { return }
     datagrams.append((message, address, arrived))
     receiveMore()
   }

@@ -150,7 +150,9 @@ package final class World {
     let queue = port.generation.fabric.eventQueue(port.index)
     while let message = queue.front() {
       let (event, text) = Event.read(message)
-      if event.kind != .flood, Asked.number(event.name(text.octets())) == nil { report("an event of a name nobody asked: \(event.kind)") }
+      if event.kind != .flood, Asked.number(event.name(text.octets())) == nil {
+        report("an event of a name nobody asked: \(event.kind)")
+      }
       queue.pop(message)
     }
   }

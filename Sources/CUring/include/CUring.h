@@ -223,7 +223,7 @@ static inline void curing_send(struct curing *c, int socket, unsigned char *slot
 
 static inline void curing_accept(struct curing *c, int socket, uint64_t token) {
   struct io_uring_sqe *s = curing_sqe(c);
-  io_uring_prep_multishot_accept(s, socket, 0, 0, SOCK_CLOEXEC);
+  io_uring_prep_accept(s, socket, 0, 0, SOCK_CLOEXEC);
   io_uring_sqe_set_data64(s, token);
 }
 
