@@ -34,7 +34,7 @@ extension Shard where R: ~Copyable {
   @inline(__always) mutating func answerDatagrams() {
     if backlog.count > backlog.capacity / 2 {
       shed()
-    } else if !throttle.isIdle {
+    } else if isOverrun || !throttle.isEmpty {
       relax()
     }
     var left = ShardLimits.datagramsOfTurn

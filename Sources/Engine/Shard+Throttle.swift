@@ -8,7 +8,7 @@ extension Shard where R: ~Copyable {
   /// answered, that others do not wait in the kernel. Who goes on like that is limited there.
   @inline(never) mutating func shed() {
     if !isOverrun { isOverrun = fabric.settings.listeners.indices.contains { ring.isFilling($0) } }
-    if throttle.isDue(now, isUrgent: isOverrun), leaving == nil, let flooder = backlog.flooder {
+    if throttle.isDue(now, isOverrun: isOverrun), leaving == nil, let flooder = backlog.flooder {
       limit(Peer(address: ring.sender(of: flooder), local: scratch.bytes.slice(0, 0)))
     }
     guard isOverrun else { return }

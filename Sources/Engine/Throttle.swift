@@ -19,32 +19,23 @@ public struct ClientLimit: Equatable, Sendable {
 package struct Throttle {
   /// Those of the longest queues; there is room for as many in a socket's filter (CSOCKET_LIMITS).
   package private(set) var limits: [ClientLimit] = []
+  /// Nanoseconds.
   private var changedAt: UInt64 = 0
-  /// Since when too much waits, without a pause; nil: it does not.
-  private var crowdedSince: UInt64?
 
   static let most = 8
-  /// Nanoseconds that too much must have waited for a client to be limited, if the kernel's queue has room as long: a burst
-  /// is answered.
-  private static let patience: UInt64 = 50_000_000
-  /// For a limit to show.
+  /// Nanoseconds for a limit to show; and between two looks whether clients may send more.
   private static let settling: UInt64 = 10_000_000
-  /// Between two looks whether a client may send more.
   package static let relief: UInt64 = 50_000_000
   private static let least: UInt32 = 1 << 22
 
   package init() {}
 
   package var isEmpty: Bool { limits.isEmpty }
-  /// Nobody is limited, and too much does not wait, as far as it was told.
-  package var isIdle: Bool { limits.isEmpty && crowdedSince == nil }
 
-  /// Whether the time has come to limit somebody. Too much waits; `isUrgent`: in the kernel too.
-  package mutating func isDue(_ now: UInt64, isUrgent: Bool) -> Bool {
-    let since = crowdedSince ?? now
-    crowdedSince = since
-    guard limits.isEmpty else { return now &- changedAt >= Self.settling }
-    return isUrgent || now &- since >= Self.patience
+  /// Too much waits here, and `isOverrun` in the kernel too: whether the time has come to limit somebody. Who is known to
+  /// send too much is not let go as far again.
+  package func isDue(_ now: UInt64, isOverrun: Bool) -> Bool {
+    limits.isEmpty ? isOverrun : now &- changedAt >= Self.settling
   }
 
   /// Limits a client, or limits it more. Beyond `most` it takes the place of the one that may send most.
@@ -68,7 +59,6 @@ package struct Throttle {
 
   /// There is time for all that waits. Returns whether limits have changed: clients may send more.
   package mutating func relax(_ now: UInt64) -> Bool {
-    crowdedSince = nil
     guard !limits.isEmpty, now &- changedAt >= Self.relief else { return false }
     changedAt = now
     limits = limits.compactMap { limit in
