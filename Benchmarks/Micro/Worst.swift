@@ -58,8 +58,8 @@ final class WorstResponse: Workload {
     }
   }
 
-  /// Records of three names that are a letter and a pointer into a name of 126 labels in the first record's data: RP, whose
-  /// names are written whole, or MINFO.
+  /// Records of three names that are a letter and a pointer into a name of 126 labels in the first record's data: RP,
+  /// whose names are written whole, or MINFO.
   static func pointers(_ limit: Int, type: UInt8) -> WorstResponse {
     let long: [UInt8] = [[UInt8]](repeating: [1, 0x61], count: 126).joined() + [0]
     return WorstResponse(limit, first: [0, 0, 46, 0, 1, 0, 0, 0, 30, 0, UInt8(long.count)] + long) { index in

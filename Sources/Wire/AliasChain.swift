@@ -1,7 +1,7 @@
 import Memory
 
 /// The name that a response's answer section has led to: the question's, or the last target of the CNAME records that
-/// began there. It and what is compared with it are read only where a look at pointers does not tell, and each but once.
+/// began there. It and an owner are read only where a look at pointers does not tell whether they are one.
 struct AliasChain: ~Copyable {
   /// Where the name stands in the message; where its first label does, if that is a pointer.
   private var start = 0

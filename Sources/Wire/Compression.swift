@@ -42,8 +42,8 @@ struct NameWriter: ~Copyable {
   }
 
   /// Writes the name at `source` of `message`, which ends before `next` (`Name.skip`), to `out` at `at` and returns the
-  /// offset after it; nil if the name is malformed, does not fit, or asks for more than `work` allows. Without `compress`
-  /// it is written whole.
+  /// offset after it; nil if the name is malformed, does not fit, or asks for more than `work` allows. Without
+  /// `compress` it is written whole.
   mutating func write(
     _ message: Bytes, at source: Int, before next: Int, to out: Bytes, at: Int, compress: Bool, work: inout Int
   ) -> Int? {
@@ -130,7 +130,7 @@ struct NameWriter: ~Copyable {
     return after
   }
 
-  /// Where the question, or what is above it, is `name`; nil if it has a pointer, or is another, or in another spelling.
+  /// Where the question, or what is above it, is `name`; nil if it is another, in another spelling, or has a pointer.
   /// kube-dns compresses nothing, and nearly all of its names are one of these.
   private func questionSuffix(_ name: Bytes, _ out: Bytes) -> Int? {
     guard name.count > 1, name.count <= questionLength else { return nil }
@@ -141,8 +141,8 @@ struct NameWriter: ~Copyable {
 
   private func label(_ index: Int) -> Int { Int(labels.bytes.load(UInt32.self, at: index &* 4)) }
 
-  /// Where the name at `place` of the message was written, and its octets; (0, 0) if it was not, or where no pointer can
-  /// lead.
+  /// Where the name at `place` of the message was written, and its octets; (0, 0) if it was not, or where no pointer
+  /// can lead.
   private func known(_ place: Int) -> (written: Int, length: Int) {
     guard place <= Self.maxOffset else { return (0, 0) }
     let known = places.bytes.load(UInt32.self, at: place &* Self.placeSize)

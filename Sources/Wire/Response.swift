@@ -127,7 +127,7 @@ public struct ImageWriter: ~Copyable {
     return response
   }
 
-  /// Whether an answer's record that the chain's name does not own belongs to it all the same; nil if it cannot be told.
+  /// Whether an answer's record that the chain's name does not own belongs to it all the same; nil if none can tell.
   private mutating func isBeside(_ record: Record, of message: Bytes) -> Bool? {
     if record.type == RecordType.dname { return chain.isBelow(record.owner, in: message, work: &work) }
     return record.type == RecordType.rrsig
