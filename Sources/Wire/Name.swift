@@ -5,6 +5,8 @@ public enum Name {
   public static let maxLength = 255
   /// A chain of pointers longer than the labels a name can have is a loop or an attack.
   static let maxPointers = 127
+  /// As much work as one name can ask for.
+  public static let maxWork = 127 + maxPointers * pointerWork
 
   /// The offset after the name at `start`, or nil if it runs off the message, is longer than 255 octets or uses a
   /// label type other than 00 and 11 (RFC 1035 §4.1.4; RFC 6891 §5 retired the rest). Pointers are not followed.
@@ -34,82 +36,49 @@ public enum Name {
     return nil
   }
 
+  /// What following a pointer counts for, where a label counts for one: it takes about as long.
+  static let pointerWork = 4
+
+  /// Where the pointer at `at` leads; nil if not to before `limit`.
+  @inline(__always) static func target(_ message: Bytes, at: Int, before limit: Int) -> Int? {
+    guard at &+ 2 <= message.count else { return nil }
+    let target = Int(message.u16(at) & 0x3FFF)
+    return target < limit && target >= Header.length ? target : nil
+  }
+
   /// Writes the name at `start`, pointers followed, to the front of `out` (at least 255 bytes) and returns its length;
   /// nil if it is malformed. Each pointer must lead to before the labels that led to it, so the walk ends. What it
-  /// walks is added to `work`, in octets; a pointer counts as four.
+  /// walks is taken from `work`: one for a label, `pointerWork` for a pointer; nil if there is not as much left.
   public static func expand(_ message: Bytes, at start: Int, into out: Bytes, work: inout Int) -> Int? {
     var at = start
-    var limit = start  // a pointer's target must be below this
     var length = 0
     var pointers = 0
-    defer { work &+= length &+ 4 &* pointers }
-    while at < message.count {
-      let octet = Int(message[at])
-      if octet & 0xC0 == 0xC0 {
-        guard at &+ 1 < message.count else { return nil }
-        let target = (octet & 0x3F) << 8 | Int(message[at &+ 1])
-        pointers &+= 1
-        guard target < limit, target >= Header.length, pointers <= maxPointers else { return nil }
-        at = target
-        limit = target
-        continue
-      }
-      guard octet <= 63, at &+ octet < message.count, length &+ octet &+ 1 <= maxLength else { return nil }
-      out.copy(short: message.slice(at, octet &+ 1), at: length)
-      length &+= octet &+ 1
-      if octet == 0 { return length }
-      at &+= octet &+ 1
-    }
-    return nil
-  }
-
-  /// Whether the names at `first` and `second`, pointers followed, are one but for case (RFC 4343); nil if as much of
-  /// either as had to be read is malformed. What it walks is added to `work`, as in `expand`.
-  static func isSame(_ message: Bytes, _ first: Int, _ second: Int, work: inout Int) -> Bool? {
-    var a = Walk(first)
-    var b = Walk(second)
-    var length = 0
-    defer { work &+= length &+ 4 &* (a.pointers &+ b.pointers) }
     while true {
-      guard let octet = a.label(message), let other = b.label(message) else { return nil }
-      if a.at == b.at { return true }
-      guard octet == other else { return false }
-      length &+= octet &+ 1
-      guard length <= maxLength else { return nil }
-      if octet == 0 { return true }
-      let label = message.slice(a.at, octet &+ 1)
-      let otherLabel = message.slice(b.at, octet &+ 1)
-      var index = label.equals(otherLabel) ? octet &+ 1 : 1
-      while index <= octet {
-        guard Fold.lower(UInt64(label[index])) == Fold.lower(UInt64(otherLabel[index])) else { return false }
-        index &+= 1
+      // Labels in a row: no pointer among them may lead to any of these, and they are copied as one.
+      let first = at
+      let end = min(message.count, first &+ maxLength &- length)
+      var labels = 0
+      var octet = 0
+      while at < end {
+        octet = Int(message[at])
+        guard octet != 0, octet <= 63 else { break }
+        at &+= octet &+ 1
+        labels &+= 1
       }
-      a.at &+= octet &+ 1
-      b.at &+= octet &+ 1
-    }
-  }
-
-  /// A place in a name, from label to label. Each pointer must lead to before the labels that led to it.
-  private struct Walk {
-    var at: Int
-    var limit: Int
-    var pointers = 0
-
-    init(_ start: Int) { (at, limit) = (start, start) }
-
-    /// Goes to the label that the pointers here lead to, and returns its length; nil if there is none.
-    mutating func label(_ message: Bytes) -> Int? {
-      while at < message.count {
-        let octet = Int(message[at])
-        if octet <= 63 { return at &+ octet < message.count ? octet : nil }
-        guard octet & 0xC0 == 0xC0, at &+ 1 < message.count else { return nil }
-        let target = (octet & 0x3F) << 8 | Int(message[at &+ 1])
-        pointers &+= 1
-        guard target < limit, target >= Header.length, pointers <= Name.maxPointers else { return nil }
-        at = target
-        limit = target
+      work &-= labels
+      guard at < end, work >= 0 else { return nil }
+      out.copy(short: message.slice(first, at &- first), at: length)
+      length &+= at &- first
+      if octet == 0 {
+        out[length] = 0
+        return length &+ 1
       }
-      return nil
+      pointers &+= 1
+      work &-= pointerWork
+      guard octet >= 0xC0, pointers <= maxPointers, work >= 0,
+        let target = target(message, at: at, before: first)
+      else { return nil }
+      at = target
     }
   }
 
@@ -119,7 +88,7 @@ public enum Name {
       guard let base = buffer.baseAddress else { return nil }
       // The allocation holds 256 bytes and outlives this call.
       let out = unsafe Bytes(base: base, count: 256)
-      var work = 0
+      var work = maxWork
       guard let length = expand(message, at: start, into: out, work: &work) else { return nil }
       return out.slice(0, length).octets
     }
@@ -138,8 +107,12 @@ public enum Name {
   /// Folds an uncompressed name in place (RFC 4343).
   public static func fold(_ name: Bytes) {
     var at = 0
+    while at &+ 8 <= name.count {
+      name.set(word: Fold.lower(name.word(at)), at: at)
+      at &+= 8
+    }
     while at < name.count {
-      if name[at] >= 0x41, name[at] <= 0x5A { name[at] |= 0x20 }
+      name[at] = UInt8(truncatingIfNeeded: Fold.lower(UInt64(name[at])))
       at &+= 1
     }
   }

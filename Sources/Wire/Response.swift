@@ -30,6 +30,7 @@ public struct Response: Sendable {
 /// is as small as it can be, and does not carry the upstream's OPT (hop by hop, RFC 6891 §6.2.6).
 public struct ImageWriter: ~Copyable {
   private var names = NameWriter()
+  private var chain = AliasChain()
   private let memory = Region(size: 65_536)
   private let offsets = Region(size: 12_288)
   private var end = 0
@@ -41,9 +42,12 @@ public struct ImageWriter: ~Copyable {
   /// The records, after `write` succeeded.
   public var image: Bytes { memory.bytes.slice(start, end &- start) }
 
-  /// What the last `write` cost, in octets of names walked: what a message may ask for is bounded (`NameWriter.maxWork`).
-  package var work: Int { names.work }
-  package static var maxWork: Int { NameWriter.maxWork }
+  /// Labels that a message may have walked for each of its octets, besides those that are walked but once; a pointer
+  /// counts as `Name.pointerWork`. Names that are met again cost nothing where they are written; left are the owners
+  /// that are compared with the chain's name, and do not just point to it, and pointers that lead to pointers.
+  package static let workPerOctet = 1
+  /// What is left of it; negative after `write` refused a message for its work.
+  package private(set) var work = 0
 
   /// Offsets of the TTLs in `image`: 16-bit words in network order.
   public var ttlOffsets: Bytes { offsets.bytes.slice(0, offsetCount &* 2) }
@@ -68,13 +72,13 @@ public struct ImageWriter: ~Copyable {
     response.ttl = UInt32.max
     let out = memory.bytes
     out.copy(question, at: Header.length)
-    names.reset(out, nameLength: question.count &- 4)
+    names.reset(out, nameLength: question.count &- 4, count: message.count)
+    chain.begin(questionLength: question.count &- 4)
+    work = Self.workPerOctet &* message.count
     start = Header.length &+ question.count
     end = start
     offsetCount = 0
 
-    // Where the name stands that the answer has led to: in `message`, and in `out`.
-    var chain = (source: Header.length, image: Header.length)
     var hasOPT = false
     var at = start
     let answers = message.answerCount
@@ -93,19 +97,21 @@ public struct ImageWriter: ~Copyable {
       }
       var leads = false
       if index < answers, chainOnly || record.type == RecordType.cname {
-        guard let isOwner = isOwner(chain.source, of: record, message, question.count &- 4) else { return nil }
-        if !isOwner, chainOnly, !isBeside(record, chain.source, message) {
-          guard names.isName(message, record.owner) else { return nil }
-          index &+= 1
-          continue
+        guard let isOwner = chain.isOwner(of: record, in: message, work: &work) else { return nil }
+        if !isOwner, chainOnly {
+          guard let isBeside = isBeside(record, of: message) else { return nil }
+          guard isBeside else {
+            index &+= 1
+            continue
+          }
         }
         leads = isOwner && record.type == RecordType.cname
       }
-      let owner = end
-      guard let data = write(record, of: message) else { return nil }
-      if leads { chain = (record.data, data) }
-      if record.type == RecordType.soa, index >= answers, index < authorities {
-        response.hasSOA = response.hasSOA || names.isAncestor(owner, ofNameAt: chain.image, in: out.slice(0, end))
+      guard write(record, of: message) else { return nil }
+      if leads { chain.go(to: record.data, in: message) }
+      if !response.hasSOA, record.type == RecordType.soa, index >= answers, index < authorities {
+        guard let isBelow = chain.isBelow(record.owner, in: message, work: &work) else { return nil }
+        response.hasSOA = isBelow
       }
       response.ttl = min(response.ttl, record.ttl(message))
       if index < answers {
@@ -121,39 +127,29 @@ public struct ImageWriter: ~Copyable {
     return response
   }
 
-  /// Whether the name at `chain` is a record's owner; nil if it cannot be told. Nearly always it is the question's name,
-  /// of `length` octets, spelled as there.
-  private mutating func isOwner(_ chain: Int, of record: Record, _ message: Bytes, _ length: Int) -> Bool? {
-    if chain == Header.length, record.owner &+ length &+ 4 == record.ttlOffset,
-      message.slice(record.owner, length).equals(message.slice(chain, length))
-    {
-      return true
-    }
-    return names.isSame(message, record.owner, chain)
+  /// Whether an answer's record that the chain's name does not own belongs to it all the same; nil if none can tell.
+  private mutating func isBeside(_ record: Record, of message: Bytes) -> Bool? {
+    if record.type == RecordType.dname { return chain.isBelow(record.owner, in: message, work: &work) }
+    return record.type == RecordType.rrsig
   }
 
-  /// Whether an answer's record that the chain's name does not own belongs to it all the same.
-  private mutating func isBeside(_ record: Record, _ chain: Int, _ message: Bytes) -> Bool {
-    record.type == RecordType.rrsig
-      || record.type == RecordType.dname && names.isAncestor(record.owner, ofNameAt: chain, in: message)
-  }
-
-  /// Appends one record; returns the offset of its data, or nil if it is malformed or the image is full.
-  private mutating func write(_ record: Record, of message: Bytes) -> Int? {
+  /// Appends one record; false if it is malformed, asks for too much work, or the image is full.
+  private mutating func write(_ record: Record, of message: Bytes) -> Bool {
     let out = memory.bytes
     guard offsetCount < offsets.bytes.count / 2,
-      let fixed = names.write(message, at: record.owner, to: out, at: end, compress: true),
+      let fixed = names.write(
+        message, at: record.owner, before: record.ttlOffset &- 4, to: out, at: end, compress: true, work: &work),
       fixed &+ 10 <= out.count
-    else { return nil }
+    else { return false }
     out.copy(message.slice(record.ttlOffset &- 4, 4), at: fixed)
     out.set(u32: record.ttl(message), at: fixed &+ 4)
     offsets.bytes.set(u16: UInt16(truncatingIfNeeded: fixed &+ 4 &- start), at: offsetCount &* 2)
     offsetCount &+= 1
     let data = fixed &+ 10
-    guard let after = writeData(record, of: message, at: data), after <= out.count &- 1 else { return nil }
+    guard let after = writeData(record, of: message, at: data), after <= out.count &- 1 else { return false }
     out.set(u16: UInt16(truncatingIfNeeded: after &- data), at: fixed &+ 8)
     end = after
-    return data
+    return true
   }
 
   private mutating func writeData(_ record: Record, of message: Bytes, at data: Int) -> Int? {
@@ -177,7 +173,8 @@ public struct ImageWriter: ~Copyable {
     var name = 0
     while name < layout.names {
       guard let next = Name.skip(message, at: from), next <= record.end,
-        let written = names.write(message, at: from, to: out, at: to, compress: layout.compressible)
+        let written = names.write(
+          message, at: from, before: next, to: out, at: to, compress: layout.compressible, work: &work)
       else { return nil }
       from = next
       to = written

@@ -36,7 +36,7 @@ private func check(_ reply: Bytes) {
   var at = Header.length + Name.plainLength(reply, at: Header.length)! + 4
   for _ in 0..<reply.answerCount + reply.authorityCount + reply.additionalCount {
     let record = Record(reply, at: at)!
-    var work = 0
+    var work = Name.maxWork
     precondition(Name.expand(reply, at: record.owner, into: expanded.bytes, work: &work) != nil)
     at = record.end
   }
