@@ -45,7 +45,7 @@ public struct ImageWriter: ~Copyable {
   /// Labels that a message may have walked for each of its octets, besides those that are walked but once; a pointer
   /// counts as `Name.pointerWork`. Names that are met again cost nothing where they are written; left are the owners
   /// that are compared with the chain's name, and do not just point to it, and pointers that lead to pointers.
-  package static let workPerOctet = 1
+  package static let workPerOctet = 2
   /// What is left of it; negative after `write` refused a message for its work.
   package private(set) var work = 0
 
