@@ -48,6 +48,7 @@ public final class NodeCache: Sendable {
   public init(_ flags: Flags) {
     // Before any thread starts: threads inherit the mask.
     Signals.block()
+    DescriptorTable.grow(shards: Self.shards(flags))
     self.flags = flags
     endpoints = Endpoints()
     log = ProcessLog()
@@ -107,7 +108,8 @@ public final class NodeCache: Sendable {
   /// What `-plugins` prints: the directives that are served.
   public static let plugins = Directive.allCases.filter(\.isServed).map { "dns.\($0.rawValue)" }.joined(separator: "\n")
 
-  var shards: Int { flags.shards > 0 ? flags.shards : ProcessorQuota.shards() }
+  var shards: Int { Self.shards(flags) }
+  private static func shards(_ flags: Flags) -> Int { flags.shards > 0 ? flags.shards : ProcessorQuota.shards() }
 
   /// What shards are to do for a configuration that has something to serve.
   func compile(_ configuration: Configuration) throws(Fatal) -> Settings {

@@ -43,7 +43,7 @@ import Upstream
   var pairsReplies = true
 
   enum Limits {
-    /// Sockets but for listeners. A shard has 576 streams and 128 connections to each upstream, and closes what is more.
+    /// Sockets but for listeners. A shard has places for 1,024 streams, and 128 connections to each upstream, and closes what is more.
     static let handles = 8192
     /// A turn's datagrams, a client and two operations for each handle, and as many sends as a shard has slots.
     static let completions = 32_768
