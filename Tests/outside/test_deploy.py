@@ -212,6 +212,7 @@ class Rules(unittest.TestCase):
         "RingletTimeouts": ('ringlet_timeouts_total{instance="n", shard="0"} 0+120x70',),
         "RingletDrops": ('ringlet_dropped_total{instance="n", reason="questions"} 0+120x70',),
         "RingletSetupErrors": ('coredns_nodecache_setup_errors_total{instance="n", errortype="iptables"} 0+1x70',),
+        "RingletThrottles": ('ringlet_throttled_clients{instance="n", shard="0"} 1x70',),
         "RingletReloadFailed": ('coredns_reload_failed_total{instance="n"} 0+1x70',),
         "RingletWithoutIoUring": ('ringlet_ring_info{instance="n", tier="epoll", reason="EPERM"} 1x70',),
     }
