@@ -19,6 +19,8 @@ extension Generation {
     fabric.stages.successor = exit
     fabric.stages.order(.leave)
     guard wait(for: .leftCache, seconds: Self.patience) else { return false }
+    // The other process knows nothing of them, and no shard here sets any more.
+    for listeners in listeners { listeners.liftLimits() }
     heir.send([Note.left.rawValue])
     _ = wait(for: .done, seconds: Self.lastAnswer) { pass(exit, to: heir) }
     fabric.stages.order(.end)

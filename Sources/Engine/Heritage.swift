@@ -69,7 +69,7 @@ extension Fabric {
       let (letter, bytes) = Letter.read(message)
       let input = (0..<bytes.count).map { bytes[$0] }
       queue.pop(message)
-      // What it knew of upstreams, the other process finds out for itself.
+      // What it knew of upstreams and of clients, the other process finds out for itself.
       guard letter.kind == .stream else { continue }
       return (letter.origin.listener, Int32(truncatingIfNeeded: letter.origin.stream), input)
     }

@@ -148,7 +148,7 @@ extension Shard where R: ~Copyable {
       readyMarks.remove(stream, from: &readyStreams)
       streams[stream].isReady = false
       // Even one that has sent nothing whole is looked at, and read from.
-      left &-= streams[stream].isClosing ? 1 : max(1, serve(stream, atMost: left))
+      left &-= streams[stream].isClosing ? 1 : max(1, serve(stream, atMost: min(left, Stream.Limits.visit)))
     }
   }
 
@@ -202,12 +202,13 @@ extension Shard where R: ~Copyable {
 
   /// Moves what is unread in a stream's input to its front.
   private mutating func keep(from start: Int, of stream: Int) {
+    guard start > 0 else { return }
     let left = streams[stream].filled &- start
     input(stream).copy(input(stream).slice(start, left), at: 0)
     streams[stream].filled = left
   }
 
-  /// Nothing is under way and nothing whole is unread.
+  /// Nothing is under way.
   mutating func isQuiet(_ stream: Int) -> Bool {
     streams[stream].outstanding == 0 && streams[stream].unwritten == 0
   }

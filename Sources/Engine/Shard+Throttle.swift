@@ -5,11 +5,13 @@ import Memory
 extension Shard where R: ~Copyable {
   /// Half of the receive buffers and more wait. Where the kernel is about to drop datagrams too, whosever they are, the
   /// oldest ones go of those clients that have most of what waits here; and so they do until no more comes than can be
-  /// answered, that others do not wait in the kernel. Who goes on like that is limited there.
+  /// answered, that others do not wait in the kernel. Who goes on like that is limited there, and more if that is not
+  /// enough: who is known to flood is not let go as far again, but others are.
   @inline(never) mutating func shed() {
     if !isOverrun { isOverrun = fabric.settings.listeners.indices.contains { ring.isFilling($0) } }
-    if throttle.isDue(now, isOverrun: isOverrun), leaving == nil, let flooder = backlog.flooder {
-      limit(Peer(address: ring.sender(of: flooder), local: scratch.bytes.slice(0, 0)))
+    if isOverrun || !throttle.isEmpty, throttle.isSettled(now), leaving == nil, let flooder = backlog.flooder {
+      let client = Peer(address: ring.sender(of: flooder), local: scratch.bytes.slice(0, 0))
+      if isOverrun || throttle.limits(client.host) { limit(client) }
     }
     guard isOverrun else { return }
     var buffer = backlog.cut(to: backlog.capacity / 2)
@@ -35,6 +37,7 @@ extension Shard where R: ~Copyable {
 
   /// What the shard before set, in a socket that is this one's now.
   mutating func inherit(_ limit: ClientLimit) {
+    guard leaving == nil else { return liftLimits() }
     throttle.inherit(limit, at: now)
     applyLimits()
   }

@@ -98,7 +98,7 @@ public struct Shard<R: Ring & ~Copyable>: ~Copyable {
   var datagrams: Slab<Int>
   let datagramMemory: Region
 
-  /// Listeners whose multishot failed, and would fail again if it were armed again at once.
+  /// Listeners whose receive or accept failed, and would fail again if it were armed again at once.
   let receivePauses: Links
   var pausedReceives = IndexList()
   let acceptPauses: Links

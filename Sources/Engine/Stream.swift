@@ -40,6 +40,8 @@ struct Stream: BitwiseCopyable {
     static let count = 512
     /// Places for those that come while others, closed to make room, wait for their last completions: all of a burst.
     static let spare = 512
+    /// Messages of one stream that are served in a row.
+    static let visit = 16
     /// Octets of unwritten output that any stream may have, and streams of one shard that may have more.
     static let smallOutput = 4096
     static let outputs = 128

@@ -22,7 +22,7 @@ package struct Throttle {
   /// Nanoseconds.
   private var changedAt: UInt64 = 0
 
-  static let most = 8
+  package static let most = 8
   /// Nanoseconds for a limit to show; and between two looks whether clients may send more.
   private static let settling: UInt64 = 10_000_000
   package static let relief: UInt64 = 50_000_000
@@ -32,11 +32,10 @@ package struct Throttle {
 
   package var isEmpty: Bool { limits.isEmpty }
 
-  /// Too much waits here, and `isOverrun` in the kernel too: whether the time has come to limit somebody. Who is known to
-  /// send too much is not let go as far again.
-  package func isDue(_ now: UInt64, isOverrun: Bool) -> Bool {
-    limits.isEmpty ? isOverrun : now &- changedAt >= Self.settling
-  }
+  /// The last change has had time to show.
+  package func isSettled(_ now: UInt64) -> Bool { now &- changedAt >= Self.settling }
+
+  package func limits(_ host: [UInt8]) -> Bool { limits.contains { $0.host == host } }
 
   /// Limits a client, or limits it more. Beyond `most` it takes the place of the one that may send most.
   package mutating func limit(_ host: [UInt8], at now: UInt64) {

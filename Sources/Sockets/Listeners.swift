@@ -54,7 +54,7 @@ public final class Listeners: Sendable {
     isWildcard = addresses.map { _ in false }
     self.addresses = addresses
     // The other process may have limited clients, and may be gone.
-    for socket in udp.indices { limit([], on: socket) }
+    liftLimits()
   }
 
   /// Has the kernel drop what clients send to a UDP socket beyond their limits.
@@ -69,6 +69,9 @@ public final class Listeners: Sendable {
     // An array without elements may have no memory, and none is read then.
     unsafe limits.withUnsafeBufferPointer { unsafe csocket_limit(udp[socket], $0.baseAddress, UInt32($0.count)) }
   }
+
+  /// Nobody is limited any more, whoever set limits.
+  public func liftLimits() { for socket in udp.indices { limit([], on: socket) } }
 
   /// Datagrams that the kernel dropped, for the shard did not read fast enough, or a client sent more than its limit.
   public var drops: UInt64 { udp.reduce(0) { $0 + UInt64(csocket_drops($1)) } }

@@ -49,7 +49,11 @@ struct AliasChain: ~Copyable {
   mutating func isBelow(_ ancestor: Int, in message: Bytes, work: inout Int) -> Bool? {
     guard read(message, ancestor, &work) else { return nil }
     var at = 0
-    while length &- at > ownerLength { at &+= Int(name.bytes[at]) &+ 1 }
+    while length &- at > ownerLength {
+      at &+= Int(name.bytes[at]) &+ 1
+      work &-= 1
+    }
+    guard work >= 0 else { return nil }
     return length &- at == ownerLength && isOwner(at: at)
   }
 

@@ -6,18 +6,15 @@ struct ThrottleTests {
   private static let millisecond: UInt64 = 1_000_000
   private static let client: [UInt8] = [10, 0, 0, 1]
 
-  /// While the kernel has room for what waits, it is a burst, or a client that waits for many answers at once.
-  @Test func whatTheKernelHasRoomForIsNoFlood() {
+  @Test func aLimitHasTimeToShow() {
     var throttle = Throttle()
-    #expect(!throttle.isDue(1000 * Self.millisecond, isOverrun: false))
-    #expect(throttle.isDue(1000 * Self.millisecond, isOverrun: true))
+    #expect(throttle.isSettled(1000 * Self.millisecond) && !throttle.limits(Self.client))
     throttle.limit(Self.client, at: 1000 * Self.millisecond)
-    #expect(!throttle.isDue(1009 * Self.millisecond, isOverrun: true))
-    #expect(throttle.isDue(1010 * Self.millisecond, isOverrun: false))
+    #expect(!throttle.isSettled(1009 * Self.millisecond) && throttle.isSettled(1010 * Self.millisecond))
+    #expect(throttle.limits(Self.client) && !throttle.limits([10, 0, 0, 2]))
   }
 
-  /// Half each time, and never nothing; an eighth more every 50 ms until all of
-  /// it comes through.
+  /// Half each time, and never nothing; an eighth more every 50 ms until all of it comes through.
   @Test func halvesAndRises() {
     var throttle = Throttle()
     var now = 1000 * Self.millisecond

@@ -67,6 +67,7 @@ struct LimitTests {
 
   /// Each of as many as there is room for, of the kind whose program is longest, has its own limit.
   @Test func eightHaveTheirLimits() throws {
+    #expect(Throttle.most == CSOCKET_LIMITS)
     let others = (1...7).map { ClientLimit(host: [0x20] + [UInt8](repeating: 0, count: 14) + [$0], passing: 0) }
     #expect(try Self.passed(others + [ClientLimit(host: Self.six, passing: 0)], from: Self.six, to: Self.six) == 0)
     #expect(try Self.passed(others, from: Self.six, to: Self.six) == 1000)

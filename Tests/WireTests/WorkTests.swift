@@ -90,6 +90,21 @@ import Wire
     #expect(isAccepted(fill(opaque(name(ofLength: 255))) { _ in cname }, "CNAME records"))
   }
 
+  @Test func aliasesOfWhatIsNotAboveTheQuestionAreNotLookedForOnEnd() {
+    // Of 127 labels, each DNAME's owner of one.
+    let asked = most + u16(1) + u16(1)
+    var octets = asked + Message.Record(owner: wire("z."), type: 39, data: []).octets
+    var count = 1
+    while octets.count + 24 < 65_000 {
+      octets += Message.Record(owner: pointer(12 + asked.count), type: 39, data: []).octets
+      count += 1
+    }
+    let message = arena.put(Message(flags: 0x8180, 1, count, 0, 0).octets + octets)
+    var writer = ImageWriter()
+    #expect(writer.write(message, question: questions.put(asked), chainOnly: true) == nil)
+    #expect(writer.work < 0 && writer.work >= -Name.maxWork)
+  }
+
   @Test func reverseNamesOf34LabelsAreAccepted() {
     // Spelled otherwise than asked, and pointed to there; each target a letter before its zone.
     let zone = (0..<32).flatMap { _ in [1, 0x66] as [UInt8] } + wire("IP6.ARPA.")

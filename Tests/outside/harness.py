@@ -30,6 +30,7 @@ import zone
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("RINGLET", str(ROOT / ".build/release/ringlet"))
+RINGPERF = os.environ.get("RINGPERF", str(ROOT / ".build/release/ringperf"))
 RING = os.environ.get("RINGLET_RING", "auto")
 IS_ON_EPOLL = RING in ("epoll", "forbidden")
 QUICK = bool(os.environ.get("RINGLET_QUICK"))
@@ -418,6 +419,18 @@ def dnsperf(port, data, *options, address="127.0.0.1", netns=None, seconds=60):
         number("Queries per second"),
         text,
     )
+
+
+@contextlib.contextmanager
+def flood(port, data, source):
+    """While it lasts, one address asks for the names of the file `data`, 500,000 times a second or as often as it can."""
+    with subprocess.Popen(
+        ["nice", RINGPERF, "-s", "127.0.0.1", "-p", str(port), "-a", source, "-d", data, "-c", "20", "--rate", "500000",
+         "-l", "60", "-t", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        try:
+            yield
+        finally:
+            child.kill()
 
 
 class OutsideCase(unittest.TestCase):

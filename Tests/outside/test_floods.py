@@ -22,7 +22,6 @@ import zone
 from bystander import NAMES
 from dnswire import NOERROR, SERVFAIL
 
-RINGPERF = os.environ.get("RINGPERF", str(harness.ROOT / ".build/release/ringperf"))
 MEMORY = pathlib.Path("/sys/fs/cgroup/memory")
 
 
@@ -162,14 +161,11 @@ class Floods(harness.OutsideCase):
         self.serve(upstream.address, shards=2)
         names = self.write("hits.txt", "".join(f"{zone.service(n)} A\n" for n in range(NAMES)))
         seconds = 3 if harness.QUICK else 10
-        flood = subprocess.Popen(
-            ["nice", RINGPERF, "-s", "127.0.0.1", "-p", str(self.ringlet.port), "-a", "127.0.0.3", "-d", names, "-c", "20",
-             "--rate", "500000", "-l", str(seconds), "-t", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(flood.wait)
         throttled = 0
         # No processor is left out.
-        with Bystander(self.ringlet, os.cpu_count()) as others:
-            while flood.poll() is None:
+        with Bystander(self.ringlet, os.cpu_count()) as others, harness.flood(self.ringlet.port, names, "127.0.0.3"):
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
                 os.kill(self.ringlet.pid, signal.SIGUSR1)
                 time.sleep(0.25)
                 throttled = max(throttled, harness.scrape(self.ringlet.setup_port).sum("ringlet_throttled_clients"))

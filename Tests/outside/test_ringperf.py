@@ -18,10 +18,10 @@ import xml.etree.ElementTree
 
 import dnswire
 from dnswire import A, AAAA, NXDOMAIN, SERVFAIL
-from harness import ROOT, OutsideCase, free_port, scrape, wait_for
+from harness import RINGPERF, OutsideCase, free_port, scrape, wait_for
 from peer import Peer
 
-BINARY = os.environ.get("RINGPERF", str(ROOT / ".build/release/ringperf"))
+BINARY = RINGPERF
 SEED = 20261123
 FIELDS = (  # of dnsperf 2.10
     "Queries sent",

@@ -169,7 +169,7 @@ static inline void csocket_limit(int socket, const struct csocket_limit *_Nullab
   }
   for (unsigned i = 0; i < count && i < CSOCKET_LIMITS; i++) {
     unsigned words = limits[i].is_v6 ? 4 : 1, source = limits[i].is_v6 ? 8 : 12;
-    unsigned char next = (unsigned char)(2 * words + 4); /* instructions from the second to the next client's first */
+    unsigned char next = (unsigned char)(2 * words + 4); /* instructions to skip to the next client's first, at a comparison that fails */
     code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)SKF_NET_OFF);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xF0);
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, limits[i].is_v6 ? 0x60 : 0x40, 0, next);
