@@ -12,8 +12,8 @@ struct AliasChain: ~Copyable {
   /// The last owner that was read, from `Header.length` on: what folds it reads eight octets before it.
   private let owner = Region(size: Header.length + 256)
   private var ownerLength = 0
-  private var ownerPlace = 0
-
+  /// Where it stands; -1: none was read of this message.
+  private var ownerPlace = -1
   private var questionLength = 0
 
   /// A new message, whose question's name has so many octets.
@@ -21,7 +21,7 @@ struct AliasChain: ~Copyable {
     self.questionLength = questionLength
     (start, place) = (Header.length, Header.length)
     length = 0
-    ownerPlace = 0
+    ownerPlace = -1
   }
 
   /// Goes on at the name at `target`, which is well-formed.

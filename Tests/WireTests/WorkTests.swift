@@ -105,6 +105,17 @@ import Wire
     #expect(writer.work < 0 && writer.work >= -Name.maxWork)
   }
 
+  /// Even of a record that would be left out, and first of all: what was read of another message does not count.
+  @Test(arguments: [0, 2, 11]) func ownersInTheHeaderAreMalformed(offset: Int) {
+    let message = arena.put(
+      Message(flags: 0x8180, 1, 1, 0, 0).octets + question + u16(1) + u16(1) + Message.Record.a(pointer(offset)).octets)
+    let asked = questions.put(question + u16(1) + u16(1))
+    var writer = ImageWriter()
+    for chainOnly in [true, false] {
+      #expect(writer.write(message, question: asked, chainOnly: chainOnly) == nil)
+    }
+  }
+
   @Test func reverseNamesOf34LabelsAreAccepted() {
     // Spelled otherwise than asked, and pointed to there; each target a letter before its zone.
     let zone = (0..<32).flatMap { _ in [1, 0x66] as [UInt8] } + wire("IP6.ARPA.")
