@@ -8,6 +8,7 @@ default, or forbidden: auto where a seccomp filter forbids io_uring), RINGLET_QU
 
 import collections
 import contextlib
+import ctypes
 import functools
 import itertools
 import os
@@ -431,6 +432,23 @@ def flood(port, data, source):
             yield
         finally:
             child.kill()
+
+
+def socket_filters(pid):
+    """How many UDP sockets of a process have a filter (SO_GET_FILTER of socket(7))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    count = 0
+    process = os.pidfd_open(pid)
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        copy = libc.syscall(438, process, int(number), 0)  # pidfd_getfd(2)
+        if copy < 0:
+            continue
+        length = ctypes.c_uint(0)
+        if libc.getsockopt(copy, socket.SOL_SOCKET, 26, None, ctypes.byref(length)) == 0 and length.value > 0:
+            count += 1
+        os.close(copy)
+    os.close(process)
+    return count
 
 
 class OutsideCase(unittest.TestCase):

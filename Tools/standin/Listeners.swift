@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -15,9 +16,24 @@ struct Listeners {
 
   /// Listens on `address` for UDP and TCP, both on the same port: `port`, or a free one for 0. Gives the TCP listener.
   func open(_ address: String, port: Int) throws -> any Channel {
+    // What is free for TCP may be taken for UDP.
+    var left = port == 0 ? 20 : 1
+    while true {
+      left -= 1
+      let stream = try openStream(address, port: port)
+      do {
+        try openDatagrams(address, port: stream.localAddress?.port ?? port)
+        return stream
+      } catch let error as IOError where error.errnoCode == EADDRINUSE && left > 0 {
+        try stream.close().wait()
+      }
+    }
+  }
+
+  private func openStream(_ address: String, port: Int) throws -> any Channel {
     let server = server
     let idle = TimeAmount.seconds(try loop.submit { server.value.options.idleSeconds }.wait())
-    let stream = try ServerBootstrap(group: loop)
+    return try ServerBootstrap(group: loop)
       .serverChannelOption(.backlog, value: 1024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
@@ -28,7 +44,10 @@ struct Listeners {
         }
       }
       .bind(host: address, port: port).wait()
-    let port = stream.localAddress?.port ?? port
+  }
+
+  private func openDatagrams(_ address: String, port: Int) throws {
+    let server = server
     _ = try DatagramBootstrap(group: loop)
       .channelOption(.socketOption(.so_rcvbuf), value: 4 << 20)
       .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 32 * 4096))
@@ -39,7 +58,6 @@ struct Listeners {
         }
       }
       .bind(host: address, port: port).wait()
-    return stream
   }
 
   /// Serves the counts on 127.0.0.1 and gives the port.
