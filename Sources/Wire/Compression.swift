@@ -135,6 +135,7 @@ struct NameWriter: ~Copyable {
   private func questionSuffix(_ name: Bytes, _ out: Bytes) -> Int? {
     guard name.count > 1, name.count <= questionLength else { return nil }
     let offset = Header.length &+ questionLength &- name.count
+    guard name.u16(0) == out.u16(offset) else { return nil }
     let known = known(offset).written
     return known == offset | Self.whole && name.equals(out.slice(offset, name.count)) ? known : nil
   }
