@@ -85,14 +85,14 @@ class Upgrades(HandoverCase):
 
         running = [self.serve()]
         names = self.write("flood.txt", f"{name_of(1)} A\n")
-        for _ in range(2 * self.UPGRADES):
+        for _ in range(8):
             old = running[-1]
             with harness.flood(old.port, names, "127.0.0.3"):
-                harness.wait_for(lambda: overrun(old), 10, "a limit")
+                harness.wait_for(lambda: overrun(old), 20, "a limit")
                 running.append(self.follow(old))
-                harness.wait_for(lambda: "Handed over to another process" in old.log(), 5, "the old one's word")
+                harness.wait_for(lambda: "Handed over to another process" in old.log(), 10, "the old one's word")
             old.stop()
-            harness.wait_for(lambda: not throttled(running[-1]), 5, "the limits to go")
+            harness.wait_for(lambda: not throttled(running[-1]), 10, "the limits to go")
             self.assertEqual(harness.socket_filters(running[-1].pid), 0)
 
     def test_tcp_clients_notice_nothing(self):
