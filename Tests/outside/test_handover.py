@@ -28,6 +28,18 @@ class HandoverCase(ReloadCase):
             self.check(ringlet, name_of(index))
 
 
+def throttled(ringlet):
+    return harness.scrape(ringlet.setup_port).sum("ringlet_throttled_clients")
+
+
+def overrun(ringlet, engine):
+    """Has an engine stand still until its socket is full, however slow the flood is; whether it throttles somebody then."""
+    os.kill(engine, signal.SIGSTOP)
+    time.sleep(0.1)
+    os.kill(engine, signal.SIGCONT)
+    return throttled(ringlet) and harness.socket_filters(engine)
+
+
 def answered(ringlet):
     try:
         return harness.scrape(ringlet.setup_port) is not None
@@ -73,22 +85,12 @@ class Upgrades(HandoverCase):
     def test_nobody_stays_throttled(self):
         """A client that the old process throttled as it left is answered by the new one: a filter of its socket that nobody
         knows of would drop a part of what it asks for ever."""
-        def throttled(ringlet):
-            return harness.scrape(ringlet.setup_port).sum("ringlet_throttled_clients")
-
-        def overrun(ringlet):
-            """Stands still until its socket is full, however slow the flood is."""
-            ringlet.child.send_signal(signal.SIGSTOP)
-            time.sleep(0.1)
-            ringlet.child.send_signal(signal.SIGCONT)
-            return throttled(ringlet) and harness.socket_filters(ringlet.pid)
-
         running = [self.serve()]
         names = self.write("flood.txt", f"{name_of(1)} A\n")
         for _ in range(8):
             old = running[-1]
             with harness.flood(old.port, names, "127.0.0.3"):
-                harness.wait_for(lambda: overrun(old), 20, "a limit")
+                harness.wait_for(lambda: overrun(old, old.pid), 20, "a limit")
                 running.append(self.follow(old))
                 harness.wait_for(lambda: "Handed over to another process" in old.log(), 10, "the old one's word")
             old.stop()
@@ -224,6 +226,20 @@ class Supervised(HandoverCase):
         # The promise for one that gets a processor, and an order of magnitude for those that wait for one.
         self.assertLessEqual(min(gaps), 0.1)
         self.assertLessEqual(max(gaps), 1)
+
+    def test_nobody_stays_throttled_by_the_dead(self):
+        """The engine is killed while it throttles a client: the next one has its sockets, and not its filters."""
+        self.peer.script = lasting
+        ringlet = self.serve_supervised(block=lambda port: self.block(port, cache="cache 3600"))
+        self.fill(ringlet)
+        names = self.write("flood.txt", f"{name_of(1)} A\n")
+        with harness.flood(ringlet.port, names, "127.0.0.3"):
+            harness.wait_for(lambda: overrun(ringlet, self.engine(ringlet)), 20, "a limit")
+            self.kill(ringlet)
+        # It may throttle the flood itself, until that is over.
+        harness.wait_for(lambda: answered(ringlet) and not throttled(ringlet), 10, "the limits to go")
+        self.assertEqual(harness.socket_filters(self.engine(ringlet)), 0)
+        self.check(ringlet, name_of(2))
 
     def test_its_end_is_the_engines(self):
         """SIGTERM goes to the engine, whose exit code is the supervisor's; so does a fault at the start."""
